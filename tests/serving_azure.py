@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from shared.rest import client
-from tests.fake_azure import WORKSPACE, FakeAzure
+from tests.fake_azure import WORKSPACE, FakeAzure, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -199,6 +199,8 @@ class ServingAzure(FakeAzure):
             assert own["publicNetworkAccess"] == "Disabled", "the whole endpoint is PUT"
             assert not set(live) & {name for name, share in own["mirrorTraffic"].items() if share}, "no mirror gets live traffic"
             for name in live:
-                there = self.resources[f"{path}/deployments/{name}".lower()]
+                there = self.resources.get(f"{path}/deployments/{name}".lower())
+                if there is None:  # somebody deleted it since the endpoint was read
+                    return refusal(400, "BadRequest", f"Traffic names deployment '{name}', which does not exist.")
                 assert there["properties"]["provisioningState"] == "Succeeded", "traffic goes to what is ready"
         return super()._put(url, path, body)
