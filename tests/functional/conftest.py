@@ -28,8 +28,8 @@ def _everything_is_as_microsoft_describes_it(_judge: Judge) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def stack_options(tmp_path_factory: pytest.TempPathFactory) -> stack.Options:
-    """How the parts below are started: everything at once, nothing kept."""
-    return stack.Options(state=tmp_path_factory.mktemp("stack"))
+    """How the parts below are started: everything at once, nothing kept; no look for costs, which reads run history in between."""
+    return stack.Options(state=tmp_path_factory.mktemp("stack"), settings={"STEWARD_COST_DAYS": "0"})
 
 
 @pytest.fixture(scope="session")
