@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import threading
 import time
 from dataclasses import dataclass, field, replace
@@ -425,6 +426,12 @@ def _token_ended(response: Response) -> bool:
     return "invalid_token" in challenge or response.error().code == "ExpiredAuthenticationToken"
 
 
+def _finite(text: str) -> float | str:
+    """Return a number, or its text where it is too large for one: infinity cannot be written as JSON."""
+    number = float(text)
+    return text if math.isinf(number) else number
+
+
 def parsed(content: bytes, content_type: str) -> Any:
     """Return JSON when it is JSON (`null` and nothing both give None), else text. Never raises: bodies of Azure and models vary."""
     text = content.decode("utf-8-sig", errors="replace")
@@ -432,7 +439,7 @@ def parsed(content: bytes, content_type: str) -> Any:
         return None
     if "json" in content_type.lower() or text[:1] in "{[n":
         try:
-            found = json.loads(text, parse_constant=str)  # a bare NaN is no JSON: handed on, it is the text "NaN"
+            found = json.loads(text, parse_constant=str, parse_float=_finite)  # a bare NaN is no JSON: it becomes text
         except (ValueError, RecursionError):
             return text
         deep = text.count("[") + text.count("{") > DEPTH_LIMIT and deeper(found, DEPTH_LIMIT)

@@ -252,6 +252,7 @@ def test_no_retry_after_makes_reading_it_fail(text):
     [
         (b"", "", None),
         (b"null", "application/json; charset=utf-8", None),
+        (b'{"a": [NaN, -Infinity, 1e999, 1.5]}', "application/json", {"a": ["NaN", "-Infinity", "1e999", 1.5]}),
         (b"  \r\n", "application/json", None),
         (b"\xef\xbb\xbf", "application/xml", None),
         (b'\xef\xbb\xbf{"a": 1}', "application/json", {"a": 1}),
