@@ -68,7 +68,7 @@ def details(call: Call, app: Services) -> Answer:
 
 
 def poison(_call: Call, app: Services) -> Answer:
-    """GET `health/poison`: what could not be taken in, with its reason."""
+    """GET `health/poison`: what could not be processed, with its reason."""
     from shared import services
     from shared.durable import poison as held
 
@@ -162,7 +162,7 @@ def routes(every: Callable[[], Sequence[Route]]) -> tuple[Route, ...]:
             "GET /health/poison",
             poison,
             whole=True,
-            summary="Messages and events that could not be taken in, with their reason",
+            summary="Messages and events that could not be processed, with their reason",
             answers={"200": schemas.listed(schemas.ref("schemas", "Poison"))},
         ),
         Route(
