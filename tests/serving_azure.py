@@ -200,7 +200,7 @@ class ServingAzure(FakeAzure):
             assert not set(live) & {name for name, share in own["mirrorTraffic"].items() if share}, "no mirror gets live traffic"
             for name in live:
                 there = self.resources.get(f"{path}/deployments/{name}".lower())
-                if there is None:  # somebody deleted it since the endpoint was read
+                if there is None:  # it was deleted after the app had read the endpoint
                     return refusal(400, "BadRequest", f"Traffic names deployment '{name}', which does not exist.")
                 assert there["properties"]["provisioningState"] == "Succeeded", "traffic goes to what is ready"
         return super()._put(url, path, body)

@@ -48,7 +48,7 @@ COMPUTE = {
     },
 }
 PRIVATE_INDEX = (
-    "dependencies: [{{pip: ['--index-url https://u:{}@pypi.contoso.com/simple']}}]\nchannels: ['https://u:{}@conda.contoso.com']"
+    "dependencies: [{{pip: ['--index-url https://u:{}@feed.contoso.com/simple']}}]\nchannels: ['https://u:{}@conda.contoso.com']"
 )
 DEPLOYMENT = {
     "location": "westeurope",
@@ -71,7 +71,7 @@ SERVICE = {
         "environment": {
             "name": "e", "environmentVariables": {"V": "{}"},
             "docker": {"baseImageRegistry": {"address": "r.azurecr.io", "username": "u", "password": "{}"}},
-            "python": {"condaDependencies": {"text": "--extra-index-url https://u:{}@pypi.contoso.com/"}},
+            "python": {"condaDependencies": {"text": "--extra-index-url https://u:{}@feed.contoso.com/"}},
         }
     },
 }  # fmt: skip

@@ -136,7 +136,7 @@ def test_what_later_steps_read_is_recorded_without_secrets(method: str, path: st
 @pytest.mark.parametrize(
     ("text", "kept"),
     [
-        ("pip: --index-url https://u:p@pypi.contoso.com/s", "pip: --index-url https://***@pypi.contoso.com/s"),
+        ("pip: --index-url https://u:p@feed.contoso.com/s", "pip: --index-url https://***@feed.contoso.com/s"),
         ("git+https://token@github.com/o/r@main", "git+https://***@github.com/o/r@main"),
         ("ssh://u:p@h/x", "ssh://***@h/x"),
         ("https://a.blob.core.windows.net/c?sv=1&sig=s%2B%3D&se=2", "https://a.blob.core.windows.net/c?sv=1&sig=***&se=2"),

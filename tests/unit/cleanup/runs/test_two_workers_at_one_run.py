@@ -7,21 +7,28 @@ from shared.cleanup.run import conduct
 STANDS_S = 40.0  # longer than the lease, within the minute in which an act is sent
 
 
-def test_an_act_that_a_standing_worker_has_yet_to_record_is_waited_for(stage, make_policy, gone):
-    """Seed 48: the other one judged it again, found it gone by then, and the report said `kept` of what the run had deleted."""
+def _stands(stage, in_between):
+    """Let the first worker stand still as it records an operation, while another one works; return what it was at."""
     began = []
 
     def stands(name):
         if name == "open.put" and not began:
             began.append(name)
             stage.clock.advance(STANDS_S)
-            assert stage.tick() == 1
+            in_between()
             while stage._deliver():
                 pass
 
     stage.fuse.between = stands
+    return began
+
+
+def test_an_act_that_a_standing_worker_has_yet_to_record_is_waited_for(stage, make_policy, gone):
+    """Seed 48: the other one judged it again, found it gone by then, and the report said `kept` of what the run had deleted."""
+    ticks = []
+    began = _stands(stage, lambda: ticks.append(stage.tick()))
     report = stage.run(make_policy())
-    assert began
+    assert (began, ticks) == (["open.put"], [1])
     assert gone(stage) == ["DELETE models/old/versions/1", "DELETE models/older/versions/1"]
     assert {line.outcome for line in report.lines if line.did == "deleted"} == {"done"}
     assert report.run.totals["outcomes"]["deleted"] == 2
@@ -29,18 +36,12 @@ def test_an_act_that_a_standing_worker_has_yet_to_record_is_waited_for(stage, ma
 
 def test_a_stopped_run_waits_for_it_too(stage, make_policy, gone):
     """It ends when it is known what became of all that it began."""
-    began = []
 
-    def stands(name):
-        if name == "open.put" and not began:
-            began.append(name)
-            stage.clock.advance(STANDS_S)
-            stage.off()
-            stage.tick()
-            while stage._deliver():
-                pass
+    def off():
+        stage.off()
+        stage.tick()
 
-    stage.fuse.between = stands
+    _stands(stage, off)
     report = stage.run(make_policy())
     assert report.run.status == "Stopped"
     deleted = [line.id.partition("/workspaces/ws/")[2] for line in report.lines if line.outcome == "done"]
