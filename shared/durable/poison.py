@@ -33,8 +33,9 @@ READABLE = "It failed five times. Its function ends the record that it names, wi
 UNREADABLE = "It is not base64 text: the platform cannot read it, and no function gets it."
 HIDDEN = "hidden"  # for the name of a message
 OUT_OF_SIGHT = (
-    "A function works on it; after some minutes it is no base64 text, which the platform takes every ten minutes and cannot read. "
-    "To discard this empties the whole queue: what its functions have not ended yet is tried once more, but for events."
+    "A function is processing it. If that lasts longer than some minutes, it is not base64 text: the platform hides such a message "
+    "for ten minutes each time it fails to read it. Discarding this entry empties the whole queue: the operations and runs that "
+    "its messages name are tried once more; events among them are lost."
 )
 _BLOB = re.compile(r"[\w-]+(?:/[\w-]+)+\.json", re.ASCII)
 

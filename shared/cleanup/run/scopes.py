@@ -100,5 +100,5 @@ def lies_in(named: ids.ResourceId, place: ids.ResourceId) -> bool:
 def _check_place(word: str, named: ids.ResourceId, services: Services) -> None:
     own = places(services.settings)
     if not any(lies_in(named, place) for place in own):
-        message = f"'{word}' is '{named.path[:300]}'; the clean-up covers only {' and '.join(place.path for place in own)} alone."
+        message = f"'{word}' is '{named.path[:300]}'; the clean-up covers only {' and '.join(place.path for place in own)}."
         raise errors.BadRequestError("InvalidParameter", message, target=word)

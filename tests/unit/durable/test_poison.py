@@ -113,6 +113,6 @@ def test_what_the_platform_holds_and_cannot_read_is_shown_and_can_be_removed(app
     app.hidden = hidden
     first = poison.listed([QUEUE], app)[0]
     assert (first["id"], first["text"]) == (f"{QUEUE}~hidden", said)
-    assert "no base64" in first["reason"]
+    assert "not base64" in first["reason"]
     poison.discard(first["id"], [QUEUE], app)
     assert [each["place"] for each in poison.listed([QUEUE], app) if each["place"].endswith("-poison")] == []
