@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 HERE = Path(__file__).parent
-PRELOADED = (HERE / "end_with_parent.cjs", HERE / "azurite_queues.cjs")
+PRELOADED = (HERE / "end_with_parent.cjs", HERE / "azurite_lookups.cjs")
 PROGRAM = HERE / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
 DEV_ACCOUNT = "devstoreaccount1"
 # Published by Microsoft for every emulator: https://learn.microsoft.com/azure/storage/common/storage-use-azurite
