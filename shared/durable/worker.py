@@ -28,6 +28,7 @@ log = logging.getLogger("steward.worker")
 
 
 LOST = "lost"  # column of an entry: how often a timer has put its record on the queue since a step was taken
+WAITED = "waited"  # column of an entry: how often a timer has found its record waiting for another
 ENDING = "ending"  # column of an entry: its record is about to end; its row, which is due later, says nothing if that worker dies
 PATIENT = 3  # so often at the lease's pace; then the pauses double, for the queue may be longer than the lease
 LONGEST = 5  # doublings
@@ -235,12 +236,14 @@ def record[K, T](machine: Machine[Any, K, T], step: Next[K, T], world: Any, *, s
     if kept is not None and (text := machine.carrying(kept, world).carrying()):
         machine.send(world).send(text, delay_s=step.delay_s or 0.0)
         return kept
-    if step.delay_s is None and _is_far(machine, step.known, world):  # what follows the end is done again soon, if this dies
-        soon = entry(machine, machine.key(step.known), 0.0, world)
-        machine.index(world).put(replace(soon, columns={**machine.columns(step.known), ENDING: True}))
+    far, delay_s = _is_far(machine, step.known, world), step.delay_s
+    if far:  # before the record: a worker that dies between the two would leave it to an entry that comes too late
+        soon = entry(machine, machine.key(step.known), 0.0 if due.is_long(delay_s or 0.0) else delay_s or 0.0, world)
+        ending = {ENDING: True} if delay_s is None else {}
+        machine.index(world).put(replace(soon, columns={**machine.columns(step.known), **ending}))
     saved = machine.save(step, world)
-    if step.delay_s is not None:
-        queued(machine, saved, step.delay_s, world, known=step.known, send=send)
+    if delay_s is not None:
+        queued(machine, saved, delay_s, world, known=None if far else step.known, send=send)
     machine.after(step.known, saved, world)
     return saved
 
@@ -297,9 +300,11 @@ def look(machine: Machine[Any, Any, Any], entry: Entry, world: Any) -> int:
         index.later(entry, at)
         return 0
     sent = wake(machine, known, world)
-    lost = int(entry.columns.get(LOST, 0)) + 1
-    again = replace(entry, columns={name: held for name, held in entry.columns.items() if name != ENDING} | {LOST: lost})
-    index.later(again, now + machine.lease * 2 ** min(max(0, lost - PATIENT), LONGEST))
+    counted = LOST if sent else WAITED
+    count = int(entry.columns.get(counted, 0)) + 1
+    columns = {name: held for name, held in entry.columns.items() if name not in (ENDING, LOST, WAITED)}
+    again = replace(entry, columns={**columns, counted: count})
+    index.later(again, now + machine.lease * 2 ** min(max(0, count - PATIENT), LONGEST))
     return sent
 
 

@@ -628,7 +628,10 @@ def wake(stored: Stored, services: Services) -> bool:
     elif operation.phase == "sending":
         woken = replace(woken, attempts=operation.attempts + 1)
     by_timer = operation.phase != "waiting" and operation.due_at <= now  # it moves the entry that it found
-    worker.queued(MACHINE, services.ledger.save(stored, woken), 0.0, services, known=None if by_timer else stored)
+    if not by_timer and (stored.looked_at is None or stored.looked_at > woken.due_at):  # first: a worker may die after the save
+        soon = worker.entry(MACHINE, (operation.id,), 0.0, services)
+        services.ledger.open.put(replace(soon, columns=ledger.listing(operation)))
+    services.queue.send(MACHINE.message(services.ledger.save(stored, woken)))
     return True
 
 

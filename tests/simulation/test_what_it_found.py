@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.durable import due
+from shared.durable import due, worker
 from shared.hooks import events, firings, inbox, store
+from shared.operations import ledger
 from shared.recipes import run_steps
 from tests.fake_azure import DURATION_S, ML
 from tests.fakes import Killed
@@ -136,6 +137,37 @@ def test_the_next_in_a_lane_is_woken_soon_when_the_one_before_it_died_at_its_end
     steward.restart()
     steward.queue.messages.clear()  # for ten minutes
     assert _until_ended(steward, second) < MOST_LATE_S + DURATION_S
+
+
+def test_the_next_in_a_lane_is_found_soon_when_its_worker_died_as_it_woke_it() -> None:
+    """Seed 869 of 100: it no longer waited, its message was not sent, and its entry was that of one that waits: 160 seconds."""
+    steward = Steward()
+    first, second = (steward.submit("PUT", WORKSPACE, BODY) for _ in range(2))
+    row = steward.open.rows[second.partition, second.suffix]
+    steward.open.put(replace(row, columns={**row.columns, due.LOOK_AT: steward.clock() + timedelta(minutes=16)}))
+
+    def dies(_name: str) -> None:
+        if ledger.operation_of(steward.rows.rows[second.partition, second.suffix]).phase != "waiting":
+            steward.fuse.between = None
+            raise Killed
+
+    steward.fuse.between = dies
+    with pytest.raises(Killed):
+        _until_ended(steward, first)
+    steward.restart()
+    steward.queue.messages.clear()
+    assert _until_ended(steward, second) < MOST_LATE_S + DURATION_S
+
+
+def test_looks_at_what_waits_do_not_count_as_lost_messages() -> None:
+    """Seed 869 of 100: they did, and after its first lost message it was looked for in four minutes, not in half a one."""
+    steward = Steward()
+    _, second = (steward.submit("PUT", WORKSPACE, BODY) for _ in range(2))
+    for _ in range(30):
+        steward.queue.messages.clear()
+        steward.clock.advance(TIMER_S)
+        steward._reconcile()
+    assert worker.LOST not in steward.open.rows[second.partition, second.suffix].columns
 
 
 def test_two_events_of_a_group_at_the_same_time_fire_the_rule_that_waits_for_quiet() -> None:
