@@ -1,1 +1,1 @@
-"""What would stop a request, asked before it is sent."""
+"""Preflight: checks a request against Azure before it is sent."""

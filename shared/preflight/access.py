@@ -1,4 +1,4 @@
-"""Who may do what, as far as ARM says: permissions, deny assignments, locks, role assignments of a principal.
+"""Access, as far as ARM shows it: permissions, deny assignments, locks and role assignments of a principal.
 
 Not here: access policies of vaults (customer_keys).
 """
@@ -15,25 +15,25 @@ from shared.rest import permissions as role_permissions
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-EVERYONE = "00000000-0000-0000-0000-000000000000"  # as a principal of a deny assignment
-DEFINITIONS_LIMIT = 20  # roles that are looked up for one question
+EVERYONE = "00000000-0000-0000-0000-000000000000"  # this id in a deny assignment means everyone
+DEFINITIONS_LIMIT = 20  # role definitions that one check reads at most
 
 
 def permissions(question: Question) -> Iterator[Finding]:
-    """What role assignments allow the app's identity at the resource group, wildcards and all."""
+    """Check whether a role assignment at the resource group allows the action for the app's identity, wildcards included."""
     action, scope = _action(question), _scope(question)
     answer = question.read(_authorization(scope, "permissions"), azure_versions.AUTHORIZATION)
     if not answer.ok or not isinstance(answer.body, dict):
         yield unknown("permission", action, answer.error())
     elif role_permissions.granted(rows_of(answer.body), action):
-        yield Finding(check="permission", target=action, ok=True, code="Ok", message="A role assignment allows it.")
+        yield Finding(check="permission", target=action, ok=True, code="Ok", message="A role assignment allows the action.")
     else:
-        message = f"No role assignment of the app's identity at {scope} allows it."
+        message = f"The app's identity has no role at {scope} that allows this action. Assign one."
         yield Finding(check="permission", target=action, ok=False, code="AuthorizationFailed", message=message)
 
 
 def denials(question: Question) -> Iterator[Finding]:
-    """Deny assignments, which win over any role: of managed applications, blueprints and deployment stacks."""
+    """Check deny assignments (of managed applications, blueprints and deployment stacks), which override every role."""
     action, scope = _action(question), _scope(question)
     answer = question.read(_authorization(scope, "denyAssignments"), azure_versions.AUTHORIZATION)
     if not answer.ok or not _is_list(answer.body):
@@ -42,23 +42,23 @@ def denials(question: Question) -> Iterator[Finding]:
         return
     found = [row for row in rows_of(answer.body) if _denies(row, action)]
     if not found and answer.body.get("nextLink"):
-        message = f"There are more deny assignments at {scope} than were read."
+        message = f"{scope} has more deny assignments than the app reads."
         yield Finding(check="deny", target=action, ok=None, code="Unknown", message=message)
     elif not found:
-        yield Finding(check="deny", target=action, ok=True, code="Ok", message="No deny assignment covers it.")
+        yield Finding(check="deny", target=action, ok=True, code="Ok", message="No deny assignment covers the action.")
     for row in found:
         name = bodies.dig(row, "properties.denyAssignmentName") or row.get("name")
         told = [str(each.get("id")).lower() for each in rows_of(row.get("properties"), "principals")]
         certain = EVERYONE in told and not rows_of(row.get("properties"), "excludePrincipals")
-        message = f"The deny assignment '{name}' covers it" + (
-            " for everyone." if certain else "; ARM does not show whether for the app's identity."
+        message = f"The deny assignment '{name}' covers the action" + (
+            " for everyone." if certain else "; ARM does not show whether it applies to the app's identity."
         )
         code = "DenyAssignmentAuthorizationFailed" if certain else "Unknown"
         yield Finding(check="deny", target=action, ok=False if certain else None, code=code, message=message)
 
 
 def locks(question: Question) -> Iterator[Finding]:
-    """Locks of the resource and of what is above it; a DELETE is also stopped by one below it, and by either level."""
+    """Check locks on the resource and above it; a DELETE is also stopped by locks below it, and by both lock levels."""
     path, key = question.target.id.path, question.target.id.key
     answer = question.read(_authorization(path, "locks"), azure_versions.LOCKS)
     if not answer.ok or not _is_list(answer.body):
@@ -71,12 +71,12 @@ def locks(question: Question) -> Iterator[Finding]:
         below = question.method == "DELETE" and where.startswith(f"{key}/")
         if (question.method == "DELETE" or level.lower() == "readonly") and (below or f"{key}/".startswith(f"{where}/")):
             held += 1
-            message = f"The lock '{name}' ({level}) on {scope} keeps it as it is. Remove the lock first."
+            message = f"The lock '{name}' ({level}) on {scope} prevents the change. Remove the lock first."
             yield Finding(check="lock", target=scope, ok=False, code="ScopeLocked", message=message)
     if answer.body.get("nextLink"):
-        yield Finding(check="lock", target=path, ok=None, code="Unknown", message="There are more locks than were read.")
+        yield Finding(check="lock", target=path, ok=None, code="Unknown", message="There are more locks than the app reads.")
     elif not held:
-        yield Finding(check="lock", target=path, ok=True, code="Ok", message="No lock stops it.")
+        yield Finding(check="lock", target=path, ok=True, code="Ok", message="No lock prevents the change.")
 
 
 def holds(question: Question, scope: str, data_actions: tuple[str, ...], principal: str) -> bool | None:
@@ -85,13 +85,13 @@ def holds(question: Question, scope: str, data_actions: tuple[str, ...], princip
     Args:
         question: The preflight.
         scope: ARM id.
-        data_actions: E.g. `Microsoft.KeyVault/vaults/keys/wrap/action`.
-        principal: Object id of whom; '' for everyone.
+        data_actions: For example `Microsoft.KeyVault/vaults/keys/wrap/action`.
+        principal: The object id of the identity, '' for everyone.
 
     Returns:
-        None when a role or assignment cannot be read to the end (a condition, a refusal), and none of the others is enough.
+        None when an assignment cannot be judged (it has a condition, or Azure refused to show it) and no other one is enough.
     """
-    wanted = {"$filter": f"assignedTo('{principal}')"} if principal else {}  # groups that it is in count
+    wanted = {"$filter": f"assignedTo('{principal}')"} if principal else {}  # includes assignments to its groups
     answer = question.read(_authorization(scope, "roleAssignments"), azure_versions.AUTHORIZATION, wanted)
     if not answer.ok or not _is_list(answer.body):
         return None

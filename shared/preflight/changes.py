@@ -1,6 +1,6 @@
-"""What would stop a PATCH, a DELETE or an action: what the resource must be like, and what the body must say, each a row.
+"""What would stop a PATCH, a DELETE or an action: one row for each requirement on the resource's state or on the body.
 
-Not here: what a PUT asks for (preflight.fields, preflight.values), locks (preflight.access).
+Not here: the requirements of a PUT (preflight.fields, preflight.values), locks (preflight.access).
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ _OF_INSTANCES = (
     "getallowedvmsizesforresize", "enablesso",
 )  # fmt: skip
 _KEY_TYPES = ("primary", "secondary")
-# What may be done to a resource that is at work: to read it, and to delete most of them.
+# Kinds that cannot be deleted while they are being changed; all others can.
 _DELETED_AT_REST = frozenset({_ENDPOINTS, f"{kinds.ML}/registries"})
-_MADE_BY = frozenset({"startpendingupload", ""})  # actions on what is not there yet
+_MADE_BY = frozenset({"startpendingupload", ""})  # actions on a resource that does not exist yet
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What a resource as it stands, or the body of an action, must say.
+    """A requirement on the current resource, or on the body of an action.
 
     Attributes:
         kind: The full type.
         on: `DELETE` and actions in lower case.
         path: Dotted path.
-        said: What it says there, in lower case: one of these, or with `never` none of them. Empty: anything but nothing.
-        code: What Azure calls the refusal.
-        why: Said of the caller's request; `{found}` is what stands there.
-        never: `said` lists what must not be there.
-        body: The path is one of the action's body, not of the resource.
+        said: The allowed values in lower case (with `never` the forbidden ones). Empty: any value but null.
+        code: Azure's error code.
+        why: The message to the caller; `{found}` is the current value.
+        never: `said` lists forbidden values.
+        body: The path is in the action's body, not in the resource.
     """
 
     kind: str
@@ -62,34 +62,34 @@ class Demand:
 DEMANDS: tuple[Demand, ...] = (
     Demand(
         _COMPUTES, _OF_INSTANCES, "properties.computeType", ("computeinstance",), "NotSupported",
-        "It is a {found}; only a ComputeInstance has this action.",
+        "The compute is a {found}; only a ComputeInstance has this action.",
     ),
     Demand(
         _COMPUTES, ("start",), "properties.properties.state", ("stopped", "running", "createfailed"), "InvalidComputeState",
-        "It is {found}; expected Stopped. Wait until it is.",
+        "The instance is {found}; expected Stopped. Wait until it is stopped.",
     ),
     Demand(
         _COMPUTES, ("stop",), "properties.properties.state", ("running", "jobrunning", "stopped"), "InvalidComputeState",
-        "It is {found}; expected Running. Wait until it is.",
+        "The instance is {found}; expected Running. Wait until it runs.",
     ),
     Demand(
         _COMPUTES, ("restart",), "properties.properties.state", ("running", "jobrunning"), "InvalidComputeState",
-        "It is {found}; expected Running. Start it instead: POST …/start.",
+        "The instance is {found}; expected Running. Start it instead: POST …/start.",
     ),
     Demand(
         _COMPUTES, ("resize",), "properties.properties.state", ("stopped",), "InvalidComputeState",
-        "It is {found}; expected Stopped. Stop it first: POST …/stop.",
+        "The instance is {found}; expected Stopped. Stop it first: POST …/stop.",
     ),
     Demand(
-        _COMPUTES, ("resize",), "targetVMSize", (), "MissingField", "'targetVMSize' is missing: the size it is to have.", body=True,
+        _COMPUTES, ("resize",), "targetVMSize", (), "MissingField", "'targetVMSize' is missing: the new VM size.", body=True,
     ),
     Demand(
         _COMPUTES, ("updateschedules",), "computeStartStop", (), "MissingField",
-        "'computeStartStop' is missing: the list of its schedules.", body=True,
+        "'computeStartStop' is missing; expected the list of schedules.", body=True,
     ),
     Demand(
         _ENDPOINTS, ("token",), "properties.authMode", ("amltoken",), "AuthModeMismatch",
-        "The endpoint's authMode is {found}; tokens are for AMLToken. Keys: POST …/listKeys.",
+        "The endpoint's authMode is {found}; only AMLToken has tokens. Use POST …/listKeys for its keys.",
     ),
     *(
         Demand(
@@ -100,11 +100,11 @@ DEMANDS: tuple[Demand, ...] = (
     ),
     Demand(
         f"{kinds.ML}/workspaces/datastores", ("listsecrets",), "properties.credentials.credentialsType", ("none",), "NoCredentials",
-        "The datastore has no credentials: it is read with the caller's identity.", never=True,
+        "The datastore has no credentials: it uses identity-based access, so there are no secrets to list.", never=True,
     ),
     Demand(
         f"{kinds.ML}/workspaces/datastores", (DELETE,), "properties.isDefault", ("true",), "DefaultDatastore",
-        "It is the workspace's default datastore. Make another one the default first.", never=True,
+        "This is the workspace's default datastore. Make another datastore the default first.", never=True,
     ),
     Demand(
         f"{kinds.ML}/workspaces/jobs", (DELETE,), "properties.status", _ENDED, "JobNotTerminal",
@@ -116,7 +116,7 @@ DEMANDS: tuple[Demand, ...] = (
     ),
     Demand(
         f"{kinds.ML}/workspaces/schedules", ("trigger",), "scheduleTime", (), "MissingField",
-        "'scheduleTime' is missing: the time that the run is for.", body=True,
+        "'scheduleTime' is missing; expected the time of the scheduled run.", body=True,
     ),
     Demand(
         "Microsoft.ContainerRegistry/registries", ("listcredentials", "regeneratecredential"), "properties.adminUserEnabled",
@@ -129,7 +129,7 @@ DEMANDS: tuple[Demand, ...] = (
     ),
     Demand(
         "Microsoft.Storage/storageAccounts", ("listkeys", "regeneratekey"), "properties.provisioningState", ("succeeded",),
-        "StorageAccountIsNotProvisioned", "The account is {found}; expected Succeeded. Wait until it is.",
+        "StorageAccountIsNotProvisioned", "The account is {found}; expected Succeeded. Wait until the current change has ended.",
     ),
     Demand(
         "Microsoft.Storage/storageAccounts", ("regeneratekey",), "keyName", ("key1", "key2", "kerb1", "kerb2"), "InvalidValue",
@@ -139,20 +139,20 @@ DEMANDS: tuple[Demand, ...] = (
 
 
 def check(question: Question) -> Iterator[Finding]:
-    """Yield whether the resource is there, and what keeps it from being changed so."""
+    """Yield whether the resource exists, and what prevents the change."""
     target, wanted = question.target, question.wanted
     if "GET" not in target.kind.verbs or wanted in _MADE_BY or target.id.is_collection:
         yield from _demanded(question, None)
         return
     answer = question.get(target.id, target.api_version)
     if answer.status == 404:
-        message = "It does not exist." if wanted != DELETE else "It does not exist: there is nothing to delete."
+        message = "The resource does not exist." if wanted != DELETE else "The resource does not exist: there is nothing to delete."
         yield Finding(check=CHECK, target=target.id.path, ok=False, code="ResourceNotFound", message=message)
     elif not answer.ok:
         yield unknown(CHECK, target.id.path, answer.error())
     else:
         found = [*_at_work(question, answer.body), *_demanded(question, answer.body), *_special(question, answer.body)]
-        message = f"Nothing of it keeps it from this {question.method}."
+        message = f"Its current state allows this {question.method}."
         yield from found or [Finding(check=CHECK, target=target.id.path, ok=True, code="Ok", message=message)]
 
 
@@ -162,7 +162,7 @@ def _at_work(question: Question, there: Any) -> Iterator[Finding]:
         return
     if question.method == DELETE and state.lower() != "deleting" and kind.full_type not in _DELETED_AT_REST:
         return
-    yield _wrong(question.target.id.path, "ResourceBusy", f"It is {state}: Azure refuses changes until that has ended.")
+    yield _wrong(question.target.id.path, "ResourceBusy", f"The resource is {state}: Azure refuses changes until that has ended.")
 
 
 def _demanded(question: Question, there: Any) -> Iterator[Finding]:
@@ -178,7 +178,7 @@ def _demanded(question: Question, there: Any) -> Iterator[Finding]:
 
 
 def _special(question: Question, there: Any) -> Iterator[Finding]:
-    """What one path of one resource does not show."""
+    """Yield problems that need more than one field to see."""
     target, wanted = question.target.id, question.wanted
     full_type = question.target.kind.full_type
     if full_type == f"{_ENDPOINTS}/deployments" and wanted == DELETE:
@@ -187,7 +187,7 @@ def _special(question: Question, there: Any) -> Iterator[Finding]:
         shares = bodies.dig(endpoint.body, "properties.traffic") if endpoint.ok else None
         share = next((each for name, each in shares.items() if name.lower() == target.name.lower()), 0) if shares else 0
         if share:
-            message = f"It has {share} % of the endpoint's traffic. Set its share to 0 first."
+            message = f"The deployment gets {share} % of the endpoint's traffic. Set its share to 0 first."
             yield _wrong("properties.traffic", "DeploymentHasTraffic", message)
     elif full_type == f"{kinds.ML}/workspaces/jobs" and wanted == "cancel":
         status = str(bodies.dig(there, "properties.status") or "")
@@ -215,7 +215,7 @@ def _offered(question: Question, size: str) -> Iterator[Finding]:
     base = ids.provider(question.target.id.subscription, kinds.ML, "locations", question.location)
     sizes = rows_of(question.read(ids.below(base, "vmSizes"), kinds.ML_VERSION).body)
     if sizes and size.lower() not in {str(each.get("name")).lower() for each in sizes}:
-        yield _wrong("targetVMSize", "SizeNotAvailable", f"There is no size '{size[:80]}' in {question.location}.")
+        yield _wrong("targetVMSize", "SizeNotAvailable", f"The VM size '{size[:80]}' does not exist in {question.location}.")
 
 
 def _wrong(target: str, code: str, message: str) -> Finding:

@@ -1,8 +1,8 @@
-"""Ask Azure first: everything that would stop a request, all at once, from requests that only read.
+"""The checks of a preflight: everything that would stop a request, all at once, found with requests that only read.
 
-One finding a row. What Azure does not answer is unknown, never ok. Not here: what the body itself lacks is judged by
-catalog.bodies, who may do it by preflight.access, size and quota by preflight.quota, and a vault for the customer's own keys by
-preflight.customer_keys.
+One finding per row. If Azure does not answer, the finding is unknown, never ok. Not here: missing fields of the body
+(catalog.bodies), permissions (preflight.access), size and quota (preflight.quota), the vault of customer-managed keys
+(preflight.customer_keys).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from shared.catalog.paths import Target
     from shared.rest.client import Client
 
-REFERENCE_LIMIT = 50  # ids of one body that are looked up
+REFERENCE_LIMIT = 50  # ids of one body that are looked up at most
 DEPTH_LIMIT = 30
 _ARM_ID = re.compile(r"/?subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers/[^\s?#]+", re.IGNORECASE)
 
@@ -33,9 +33,9 @@ def run(target: Target, body: dict[str, Any], client: Client, *, preview: bool =
 
     Args:
         target: The resource, with the action of a POST.
-        body: What would be sent; {} for nothing.
-        client: Asks ARM.
-        preview: The request asks a preview of the API.
+        body: The body of the request; {} for none.
+        client: The client for ARM.
+        preview: The request uses a preview api-version.
         more: `method` unless it is a PUT, `query`, `force`, `settings`: see `Question`.
     """
     question = Question(target=target, body=body, client=client, **more)
@@ -48,7 +48,7 @@ def run(target: Target, body: dict[str, Any], client: Client, *, preview: bool =
 
 
 def report(findings: list[Finding]) -> dict[str, Any]:
-    """Return what the caller gets: `status` is `problems` when anything is wrong, `unknown` when not all could be read."""
+    """Return the caller's answer: `status` is `problems` if any check failed, `unknown` if some could not be made."""
     judged = {finding.ok for finding in findings}
     status = "problems" if False in judged else "unknown" if None in judged else "ok"
     return {"status": status, "value": [finding.to_json() for finding in findings]}
@@ -64,7 +64,7 @@ def _carefully(name: str, question: Question) -> list[Finding]:
 
 
 def _local(question: Question, *, preview: bool) -> Iterator[Finding]:
-    """Judge names and fields, as the request itself would be before anything is sent."""
+    """Check names and fields as for the real request, without Azure."""
     target, body = question.target, question.body
     if question.method not in _OF_BODIES:
         return
@@ -72,7 +72,7 @@ def _local(question: Question, *, preview: bool) -> Iterator[Finding]:
         problems = list(bodies.problems(target.kind, body, preview=preview))
         try:
             paths.check_name(target)
-            yield Finding(check="name", target=target.id.name, ok=True, code="Ok", message="The name follows the rule.")
+            yield Finding(check="name", target=target.id.name, ok=True, code="Ok", message="The name is valid.")
         except errors.BadRequestError as problem:
             yield Finding.of("name", problem.error, target=target.id.name)
     else:
@@ -86,7 +86,7 @@ def _local(question: Question, *, preview: bool) -> Iterator[Finding]:
 
 
 def _parents(question: Question) -> Iterator[Finding]:
-    """The resource group and every resource above the target."""
+    """Check that the resource group and all parents of the target exist."""
     target = question.target.id
     if target.resource_group and target.types:
         group = ids.ResourceId(subscription=target.subscription, resource_group=target.resource_group)
@@ -98,7 +98,7 @@ def _parents(question: Question) -> Iterator[Finding]:
 
 
 def _name_is_free(question: Question) -> Iterator[Finding]:
-    """Free, in use by this very resource, or held by a deleted workspace, which Azure says only when one is created."""
+    """Check whether the name is free, used by this same resource, or held by a deleted workspace (visible only on create)."""
     target = question.target
     answer = question.get(target.id, target.api_version)
     if answer.ok:
@@ -107,18 +107,18 @@ def _name_is_free(question: Question) -> Iterator[Finding]:
         yield unknown("free", target.id.path, answer.error())
     elif target.kind.full_type == f"{kinds.ML}/workspaces":
         message = (
-            "No workspace has the name. Whether a deleted one holds it (14 days), Azure shows only on create; then "
+            "No workspace has the name. Azure shows only on create whether a deleted workspace still holds it (for 14 days); then "
             "properties.allowRecoverSoftDeletedWorkspace brings the old one back, DELETE with ?forceToPurge=true frees the name."
         )
         yield Finding(check="free", target=target.id.path, ok=None, code="Unknown", message=message)
     elif target.kind.full_type in needs.NAMES_WORLDWIDE:
         yield from _name_is_free_worldwide(question)
     else:
-        yield Finding(check="free", target=target.id.path, ok=True, code="Ok", message="Nothing has the name yet.")
+        yield Finding(check="free", target=target.id.path, ok=True, code="Ok", message="The name is free.")
 
 
 def _name_is_free_worldwide(question: Question) -> Iterator[Finding]:
-    """Names of storage accounts, vaults and registries are one tenant's in all of Azure; deleted vaults keep theirs."""
+    """Check names that must be unique in all of Azure (storage accounts, vaults, registries); deleted vaults keep their names."""
     target, at = question.target, question.target.id.path
     base = ids.provider(target.id.subscription, target.kind.namespace)
     if target.kind.full_type == needs.VAULTS and question.location:
@@ -126,22 +126,25 @@ def _name_is_free_worldwide(question: Question) -> Iterator[Finding]:
         deleted = question.read(held, target.api_version)
         if deleted.ok:
             purged = bodies.dig(deleted.body, "properties.scheduledPurgeDate")
-            message = f"A deleted vault of yours holds the name until {purged}; properties.createMode 'recover' brings it back."
+            message = f"A deleted vault of yours holds the name until {purged}; properties.createMode 'recover' restores it."
             yield Finding(check="free", target=at, ok=False, code="NameHeldByDeletedVault", message=message)
             return
     told = question.name_available(base, target.id.name, target.kind.full_type, target.api_version)
     available = bodies.dig(told.body, "nameAvailable") if told.ok else None
     if available is True:
-        yield Finding(check="free", target=at, ok=True, code="Ok", message="Nothing in Azure has the name.")
+        yield Finding(check="free", target=at, ok=True, code="Ok", message="The name is free in all of Azure.")
     elif available is False:
-        code, message = str(bodies.dig(told.body, "reason") or "NameTaken"), str(bodies.dig(told.body, "message") or "It is taken.")
+        code, message = (
+            str(bodies.dig(told.body, "reason") or "NameTaken"),
+            str(bodies.dig(told.body, "message") or "The name is already used in Azure. Use another name."),
+        )
         yield Finding(check="free", target=at, ok=False, code=code, message=message)
     else:
         yield unknown("free", at, told.error())
 
 
 def _providers(question: Question) -> Iterator[Finding]:
-    """The documents' table of providers, as far as this body needs them."""
+    """Check that the resource providers which this body needs are registered."""
     kind = question.target.kind
     wanted = {kind.namespace: "the resource itself"} if kind.namespace != kinds.RESOURCES else {}
     for need in needs.NEEDS:
@@ -158,12 +161,12 @@ def _providers(question: Question) -> Iterator[Finding]:
         elif state.lower() == "registered":
             yield Finding(check="provider", target=namespace, ok=True, code="Ok", message=f"Registered ({why}).")
         else:
-            message = f"It is {state}, and needed for {why}. POST providers/{namespace}/register."
+            message = f"The provider is {state}, and needed for {why}. Register it: POST providers/{namespace}/register."
             yield Finding(check="provider", target=namespace, ok=False, code="ProviderNotRegistered", message=message)
 
 
 def _region(question: Question) -> Iterator[Finding]:
-    """Whether the kind is offered where the body wants it."""
+    """Check whether the kind is available in the body's region."""
     kind, location = question.target.kind, bodies.dig(question.body, "location")
     if not isinstance(location, str) or not location or kind.namespace == kinds.RESOURCES:
         return
@@ -171,17 +174,17 @@ def _region(question: Question) -> Iterator[Finding]:
     row = next((each for each in types if str(each.get("resourceType", "")).lower() == kind.path.lower()), {})
     offered = row.get("locations")
     if not isinstance(offered, list) or not offered:
-        yield Finding(check="region", target=location, ok=None, code="Unknown", message="Azure does not say where it is offered.")
+        yield Finding(check="region", target=location, ok=None, code="Unknown", message="Azure does not list the kind's regions.")
         return
     if ids.location(location) in map(ids.location, offered):
-        yield Finding(check="region", target=location, ok=True, code="Ok", message=f"{kind.full_type} is offered there.")
+        yield Finding(check="region", target=location, ok=True, code="Ok", message=f"{kind.full_type} is available in this region.")
     else:
-        message = f"{kind.full_type} is not offered there; it is in {', '.join(map(str, offered))}."
+        message = f"{kind.full_type} is not available in this region; expected one of {', '.join(map(str, offered))}."
         yield Finding(check="region", target=location, ok=False, code="LocationNotAvailable", message=message)
 
 
 def _references(question: Question) -> Iterator[Finding]:
-    """Every ARM id anywhere in the body."""
+    """Check that each ARM id in the body exists."""
     yield from _assets(question)
     found = dict.fromkeys(_ids_in(question.body, 0))
     for text in list(found)[:REFERENCE_LIMIT]:
@@ -198,7 +201,7 @@ def _references(question: Question) -> Iterator[Finding]:
 
 
 def _assets(question: Question) -> Iterator[Finding]:
-    """Assets that are named in short: those of the workspace are looked up, those of a registry are not."""
+    """Check short references to assets: those of the workspace are looked up, those of a registry are not."""
     target = question.target.id
     for path, collection in needs.ASSETS.items() if len(target.names) > 1 else ():
         text = bodies.dig(question.body, path)
@@ -207,7 +210,7 @@ def _assets(question: Question) -> Iterator[Finding]:
         if named := question.asset(collection, text):
             yield question.exists("reference", named, needs.REFERENCE_VERSIONS.get(named.full_type.lower(), ""))
         else:
-            message = "This reference was not looked up: it is not an azureml:NAME:VERSION of the workspace."
+            message = "This reference was not checked: it is not an azureml:NAME:VERSION of the workspace."
             yield Finding(check="reference", target=text[:200], ok=None, code="Unknown", message=message)
 
 
@@ -216,7 +219,7 @@ def _ids_in(value: Any, depth: int) -> Iterator[str]:
         yield value
     elif depth < DEPTH_LIMIT and isinstance(value, dict):
         for key, each in value.items():
-            yield from _ids_in(key, depth + 1)  # identity.userAssignedIdentities has ids for keys
+            yield from _ids_in(key, depth + 1)  # identity.userAssignedIdentities has ids as keys
             yield from _ids_in(each, depth + 1)
     elif depth < DEPTH_LIMIT and isinstance(value, list):
         for each in value:
@@ -224,7 +227,7 @@ def _ids_in(value: Any, depth: int) -> Iterator[str]:
 
 
 def _patched(question: Question) -> Iterator[Finding]:
-    """What a PATCH makes of the resource is judged as the PUT of the whole would be, as far as it changes it."""
+    """Check the fields that a PATCH changes with the rules of a PUT of the resulting resource."""
     yield from values.tags(question)
     there = question.get(question.target.id, question.target.api_version)
     if there.ok and isinstance(there.body, dict):
@@ -236,7 +239,7 @@ def _patched(question: Question) -> Iterator[Finding]:
 
 
 def _merged(old: Any, change: Any) -> Any:
-    """Return what RFC 7396 makes of a value and a patch of it."""
+    """Return a value with a JSON merge patch applied (RFC 7396)."""
     if not isinstance(change, dict):
         return change
     out = dict(old) if isinstance(old, dict) else {}
@@ -249,7 +252,7 @@ def _merged(old: Any, change: Any) -> Any:
 
 
 def _move(question: Question) -> Iterator[Finding]:
-    """The two warnings of the documents: what cannot be moved, what a workspace stands on."""
+    """Apply the guards: resources that cannot be moved, and resources that a workspace needs."""
     try:
         guards.check_move(question.target, question.body)
         if question.method == "DELETE":
@@ -258,9 +261,9 @@ def _move(question: Question) -> Iterator[Finding]:
         yield Finding.of("guard", problem.error, target=question.target.id.path)
 
 
-_OF_BODIES = {  # what is said of a body without fault
-    "PUT": "Nothing that Azure always asks for is missing.",
-    "PATCH": "Azure carries out all that it names.",
+_OF_BODIES = {  # the messages of a valid body
+    "PUT": "All fields that Azure always requires are present.",
+    "PATCH": "Azure supports all operations that the body names.",
 }
 _CHECKS: dict[str, Callable[[Question], Iterator[Finding]]] = {
     "fields": fields.needed,

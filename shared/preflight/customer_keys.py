@@ -1,4 +1,4 @@
-"""The vault behind a workspace's own key: what the documents ask of it, looked up before the workspace is sent.
+"""The key vault of a customer-managed key: checked against the documented requirements before the workspace is sent.
 
 Soft delete and purge protection, the same region, and get, wrap and unwrap for the identity that reads the key. Not here: the
 other checks of a preflight.
@@ -22,7 +22,7 @@ IDENTITY = "properties.encryption.identity.userAssignedIdentity"
 
 
 def check(question: Question) -> Iterator[Finding]:
-    """Yield what the vault lacks, or nothing when the body names none."""
+    """Yield which requirements the vault meets; nothing when the body names no vault."""
     named = bodies.dig(question.body, f"{needs.ENCRYPTION}.keyVaultArmId")
     if not isinstance(named, str) or not named:
         return
@@ -33,14 +33,14 @@ def check(question: Question) -> Iterator[Finding]:
         return
     answer = question.get(vault_id, needs.REFERENCE_VERSIONS["microsoft.keyvault/vaults"])
     if not answer.ok or not isinstance(answer.body, dict):
-        if answer.status != 404:  # that it does not exist, the references say
+        if answer.status != 404:  # the check of references reports that it does not exist
             yield unknown(CHECK, vault_id.path, answer.error())
         return
     vault, properties, at = answer.body, answer.body.get("properties"), vault_id.path
     if not isinstance(properties, dict):
-        yield Finding(check=CHECK, target=at, ok=None, code="Unknown", message="Azure does not say how the vault is set.")
+        yield Finding(check=CHECK, target=at, ok=None, code="Unknown", message="Azure does not show the vault's settings.")
         return
-    # Azure leaves enableSoftDelete out of old answers, and it can no longer be off; only false says that it is
+    # Old answers of Azure omit enableSoftDelete, which can no longer be disabled: only false means that it is off.
     yield _row(at, ok=properties.get("enableSoftDelete") is not False, code="SoftDeleteOff", what="Soft delete is on.")
     yield _row(at, ok=properties.get("enablePurgeProtection") is True, code="PurgeProtectionOff", what="Purge protection is on.")
     region = str(vault.get("location") or "").replace(" ", "").lower()
@@ -50,16 +50,16 @@ def check(question: Question) -> Iterator[Finding]:
 
 
 def _row(target: str, *, ok: bool, code: str, what: str) -> Finding:
-    message = what if ok else f"It must be so, and is not: {what}"
+    message = what if ok else f"This requirement is not met: {what}"
     return Finding(check=CHECK, target=target, ok=ok, code="Ok" if ok else code, message=message)
 
 
 def _key(question: Question, vault_id: ids.ResourceId) -> Finding:
-    """The key's address names the vault: `https://{vault}.vault.azure.net/keys/{key}/{version}`."""
+    """Check that the key's URL names the vault: `https://{vault}.vault.azure.net/keys/{key}/{version}`."""
     address = str(bodies.dig(question.body, f"{needs.ENCRYPTION}.keyIdentifier") or "")
     parts = urlsplit(address)
     ok = (parts.hostname or "").split(".")[0] == vault_id.name.lower() and parts.path.lower().startswith("/keys/")
-    return _row(address or "keyIdentifier", ok=ok, code="KeyOfOtherVault", what=f"The key is one of {vault_id.name}.")
+    return _row(address or "keyIdentifier", ok=ok, code="KeyOfOtherVault", what=f"The key is in the vault {vault_id.name}.")
 
 
 def _access(question: Question, at: str, properties: dict[str, Any]) -> Finding:
@@ -80,7 +80,7 @@ def _access(question: Question, at: str, properties: dict[str, Any]) -> Finding:
 
 
 def _reader(question: Question) -> tuple[str, str]:
-    """Return who reads the key: principal and id of the identity, '' both for Azure Cosmos DB: its principal ARM does not show."""
+    """Return principal and id of the identity that reads the key; both '' for Azure Cosmos DB: ARM hides its principal."""
     identity = bodies.dig(question.body, IDENTITY)
     if not isinstance(identity, str) or not identity:
         return "", ""
@@ -89,13 +89,13 @@ def _reader(question: Question) -> tuple[str, str]:
 
 
 def _role(question: Question, at: str, principal: str) -> Finding:
-    """A vault of Azure roles: whether the reader's allow what an access policy would grant."""
+    """Check a vault with Azure RBAC: whether the reader's roles allow what an access policy would grant."""
     wanted = "read, wrap and unwrap of keys (Key Vault Crypto Service Encryption User has them)"
     allowed = access.holds(question, at, needs.KEY_DATA_ACTIONS, principal)
     if allowed is None:
-        message = f"The vault uses Azure roles, and not all that are assigned there can be read to the end; needed: {wanted}."
+        message = f"The vault uses Azure RBAC, and not all role assignments could be evaluated; required: {wanted}."
     elif allowed and not principal:
-        message = f"A role there allows {wanted}; ARM does not show whether it is Azure Cosmos DB's."
+        message = f"A role on the vault allows {wanted}; ARM does not show whether it is Azure Cosmos DB's."
     else:
         whose = "the identity" if principal else "Azure Cosmos DB"
         return _row(at, ok=allowed, code="NoKeyAccess", what=f"A role allows {whose} {wanted}.")

@@ -1,6 +1,6 @@
-"""What a body lacks or misspells, beyond what every PUT of its kind is refused for: needs of a new resource, near misses.
+"""Missing and misspelled fields: fields that a new resource needs, and unknown properties close to known ones.
 
-Not here: what the PUT itself refuses before it sends anything (catalog.bodies).
+Not here: the fields that every PUT checks before it is sent (catalog.bodies).
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from shared.catalog.kinds import Kind
 
 _KNOWN = Path(__file__).parents[1] / "catalog" / "known_properties.json"  # made by infra/known_properties.py
-_SHORTEST = 4  # letters; shorter names are one edit from too many others
-_MOST = 20  # near misses that are named
+_SHORTEST = 4  # minimum length; shorter names are one edit from too many others
+_MOST = 20  # near misses that are reported at most
 
 
 def needed(question: Question) -> Iterator[Finding]:
-    """Yield what the body must hold because of what it says, or because the resource is new."""
+    """Yield missing fields that other fields of the body require, or that a new resource requires."""
     target, body = question.target, question.body
     rows = [row for row in needs.REQUIREMENTS if target.kind.full_type == row.kind and _applies(row, body)]
     exists = any(row.new for row in rows) and question.get(target.id, target.api_version).ok
@@ -40,7 +40,7 @@ def _applies(row: needs.Requirement, body: dict[str, Any]) -> bool:
 
 
 def near_misses(kind: Kind, body: dict[str, Any]) -> Iterator[Finding]:
-    """Yield the properties that the kind does not have and that are one edit, or a casing, away from one that it has."""
+    """Yield unknown properties that differ from a known one by one edit or by casing."""
     known = _known().get(kind.full_type, {})
     for _, (path, meant) in zip(range(_MOST), _near(body, "", known), strict=False):
         message = f"{kind.full_type} has no property '{path}'. Did you mean '{meant}'?"
@@ -60,7 +60,7 @@ def _near(value: dict[str, Any], path: str, known: dict[str, frozenset[str]]) ->
 
 
 def _one_edit(one: str, other: str) -> bool:
-    """Whether two names are alike but for one letter more, less, other, or two that changed places."""
+    """Return whether one edit (a letter added, removed, replaced, or two swapped) turns one name into the other."""
     if abs(len(one) - len(other)) > 1:
         return False
     start = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

@@ -1,4 +1,4 @@
-"""What a preflight asks and what it finds: one question about a request, one finding a row. Not here: the checks themselves."""
+"""The input and output of a preflight: one `Question` about a request, one `Finding` per row. Not here: the checks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shared.catalog.paths import Target
     from shared.rest.client import Client, Response
 
-VALUES = "values"  # the check of what a body says
+VALUES = "values"  # the check of a body's values
 _SHORT = re.compile(r"azureml:([\w.-]+):([\w.-]+)", re.IGNORECASE)
 
 
@@ -25,11 +25,11 @@ class Finding:
     """One row of a preflight's answer.
 
     Attributes:
-        check: What was looked at: name, fields, parent, free, provider, region, sku, quota, reference, values, present, change,
+        check: The check: name, fields, parent, free, provider, region, sku, quota, reference, values, present, change,
             vault, permission, deny, lock.
         target: The name, field, resource or action it is about.
-        ok: None when Azure did not say.
-        code, message: `Ok`, `Unknown`, or what the request would run into.
+        ok: None if Azure did not say.
+        code, message: `Ok`, `Unknown`, or the error that the request would get.
     """
 
     check: str
@@ -40,7 +40,7 @@ class Finding:
 
     @classmethod
     def of(cls, check: str, error: errors.AzureError, *, target: str = "") -> Finding:
-        """Return a problem that came as an error."""
+        """Return a problem, from an error."""
         return cls(check=check, target=error.target or target, ok=False, code=error.code, message=error.message)
 
     def to_json(self) -> dict[str, Any]:
@@ -49,44 +49,44 @@ class Finding:
 
 
 def unknown(check: str, target: str, error: errors.AzureError) -> Finding:
-    """Return that Azure did not answer, and what it said instead."""
+    """Return the finding that Azure did not answer, with its error."""
     return Finding(
         check=check, target=target, ok=None, code="Unknown", message=f"Azure did not answer: {error.code}: {error.message}"
     )
 
 
 def wrong(target: str, code: str, message: str) -> Finding:
-    """Return that a value cannot be."""
+    """Return the finding that a value is invalid."""
     return Finding(check=VALUES, target=target, ok=False, code=code, message=message)
 
 
 def unseen(target: str, message: str) -> Finding:
-    """Return that a value was not looked at, or that only Azure knows."""
+    """Return the finding that a value was not checked, or that only Azure can check it."""
     return Finding(check=VALUES, target=target, ok=None, code="Unknown", message=message)
 
 
 def rows_of(body: Any, name: str = "value") -> list[dict[str, Any]]:
-    """Return the objects of a list in an answer, whatever else it may hold."""
+    """Return the objects of a list in an answer; other items are skipped."""
     found = body.get(name) if isinstance(body, dict) else None
     return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A request that is not sent. Its GETs are remembered: several checks look at one resource."""
+    """The request to check. Its GETs are cached, because several checks read the same resource."""
 
     target: Target
     body: dict[str, Any]
     client: Client
     method: str = "PUT"
     query: str = ""
-    force: bool = False  # a DELETE that its sender insists on
-    settings: Settings = field(default_factory=Settings)  # where the app works
+    force: bool = False  # `?force=true` of a DELETE
+    settings: Settings = field(default_factory=Settings)  # the app's scope
     seen: dict[str, Response] = field(default_factory=dict)
 
     @property
     def wanted(self) -> str:
-        """What is to be done: the action's name in lower case, or the verb."""
+        """The action's name in lower case, or the verb."""
         return self.target.action.name.lower() if self.target.action else self.method
 
     def read(self, path: str, version: str, query: Mapping[str, str] | None = None) -> Response:
@@ -106,7 +106,7 @@ class Question:
         return self.read(resource.path, version)
 
     def asset(self, collection: str, text: str) -> ids.ResourceId | None:
-        """Return the version that `azureml:NAME:VERSION` or an ARM id names; None for what is written otherwise."""
+        """Return the version that `azureml:NAME:VERSION` or an ARM id names; None for any other form."""
         if match := _SHORT.fullmatch(text):
             return self.target.id.ancestor(1).child(collection, match[1]).child("versions", match[2])
         try:
@@ -115,7 +115,7 @@ class Question:
             return None
 
     def properties_of(self, collection: str, text: str) -> dict[str, Any] | None:
-        """Return what a version of an asset is; None where it is not looked up, or is not there.
+        """Return the properties of an asset's version; None if it does not exist or is not looked up.
 
         Raises:
             TransientError: Azure did not answer.
@@ -131,14 +131,14 @@ class Question:
         return self.read(ids.provider(self.target.id.subscription, namespace), azure_versions.RESOURCES)
 
     def name_available(self, base: str, name: str, full_type: str, version: str) -> Response:
-        """Ask a provider whether a name is taken anywhere in Azure: a POST that changes nothing."""
+        """Check with a provider whether a name is used anywhere in Azure: a POST that changes nothing."""
         url = ids.url(self.client.cloud.arm, ids.below(base, "checkNameAvailability"), version)
         return self.client.send("POST", url, body={"name": name, "type": full_type})
 
     def exists(self, check: str, resource: ids.ResourceId, version: str) -> Finding:
-        """Look a resource up."""
+        """Check whether a resource exists and is ready."""
         if not version:
-            message = f"The app does not look up resources of the type {resource.full_type}."
+            message = f"The app cannot check resources of the type {resource.full_type}."
             return Finding(check=check, target=resource.path, ok=None, code="Unknown", message=message)
         try:
             answer = self.get(resource, version)
@@ -150,13 +150,13 @@ class Question:
             return unknown(check, resource.path, answer.error())
         state = str(bodies.dig(answer.body, "properties.provisioningState") or "")
         if state.lower() in needs.BUSY:
-            message = f"It is {state}: what refers to it waits until it is there."
+            message = f"The resource is {state}: wait until it is ready before you refer to it."
             return Finding(check=check, target=resource.path, ok=False, code="ResourceNotReady", message=message)
-        return Finding(check=check, target=resource.path, ok=True, code="Ok", message="It exists.")
+        return Finding(check=check, target=resource.path, ok=True, code="Ok", message="The resource exists.")
 
     @property
     def location(self) -> str:
-        """The body's region, or that of the workspace it goes to; '' when neither says one."""
+        """The region of the body, or else of its workspace; '' if neither has one."""
         given = bodies.dig(self.body, "location")
         if not given and len(self.target.id.names) > 1:
             parent = self.target.id.ancestor(1)

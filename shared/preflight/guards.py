@@ -1,6 +1,6 @@
-"""What is refused although Azure would take it: the documents' two warnings, each a row with its reason.
+"""Guards: harmful requests that Azure would accept and the app refuses. Each row has the reason from Microsoft's documentation.
 
-Not here: what Azure refuses itself.
+Not here: what Azure itself refuses.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fixed:
-    """A type that cannot be moved: POST `moveResources` and `validateMoveResources` with one of it are refused."""
+    """A type that cannot be moved: POST `moveResources` and `validateMoveResources` with such a resource are refused."""
 
     full_type: str
     reason: str
@@ -27,7 +27,7 @@ class Fixed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Used:
-    """A type that must not be deleted while a workspace names one of it at `field`, unless the caller insists."""
+    """A type that must not be deleted while a workspace refers to it in `field`, except with `?force=true`."""
 
     full_type: str
     field: str
@@ -40,7 +40,7 @@ FIXED = (
         full_type=WORKSPACES,
         reason=(
             "Moving an Azure Machine Learning workspace to another subscription, or its subscription to another tenant, is not "
-            "supported and breaks it. Create a new workspace at the new place instead."
+            "supported and breaks it. Create a new workspace there instead."
         ),
     ),
 )
@@ -48,13 +48,13 @@ USED = (
     Used(
         full_type="Microsoft.ContainerRegistry/registries",
         field="properties.containerRegistry",
-        reason="A workspace that loses its container registry no longer works. ?force=true deletes the registry all the same.",
+        reason="A workspace that loses its container registry no longer works. ?force=true deletes the registry anyway.",
     ),
 )
 
 
 def check_move(target: Target, body: Any) -> None:
-    """Refuse a move that breaks what is moved.
+    """Refuse a move that would break the moved resource.
 
     Raises:
         BadRequestError: `MoveNotSupported` (409), naming the resource.
@@ -76,11 +76,11 @@ def check_move(target: Target, body: Any) -> None:
 
 
 def check_delete(target: Target, client: Client, settings: Settings, *, force: bool) -> None:
-    """Refuse to delete what a workspace of any of the app's subscriptions stands on.
+    """Refuse to delete a resource that a workspace in one of the app's subscriptions needs.
 
     Raises:
         BadRequestError: `ResourceInUse` (409), naming the workspaces.
-        RejectedError, TransientError: the workspaces cannot be listed, or not all can be seen; `force` does not ask.
+        RejectedError, TransientError: not all workspaces could be listed; with `force` they are not.
     """
     row = next((row for row in USED if row.full_type.lower() == target.id.full_type.lower()), None)
     if row is None or force:

@@ -1,6 +1,6 @@
-"""Whether a body's words are among those that Azure knows: every enum and discriminator of the kind's types, wherever it stands.
+"""Checks the values of enums and discriminators anywhere in a body against Azure's specification.
 
-Not here: words that the kind's row lists itself (catalog.kinds, `choices`), properties (preflight.fields).
+Not here: values that the kind's row lists itself (catalog.kinds, `choices`), properties (preflight.fields).
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _KNOWN = Path(__file__).parents[1] / "catalog" / "known_words.json"  # made by infra/known_properties.py
-_OF_PREVIEWS = {"distributionType": ("Ray",)}  # which the stable version takes, too: docs/local-azure.md
+_OF_PREVIEWS = {"distributionType": ("Ray",)}  # accepted by the stable version, too: docs/local-azure.md
 _STEPS = {  # of a pipeline, whose jobs have no type: as the clients write them
     "properties.jobs.*.inputs.*.job_input_type": "properties.inputs.*.jobInputType",
     "properties.jobs.*.outputs.*.job_output_type": "properties.outputs.*.jobOutputType",
 }
-_MOST = 20  # words that are named
+_MOST = 20  # wrong values that are reported at most
 
 
 def check(question: Question) -> Iterator[Finding]:
-    """Yield the words that Azure does not know; of an enum that may grow, and of a preview, it is not certain."""
+    """Yield values that Azure does not know; for an extensible enum or a preview, only as a possible problem."""
     kind, preview = question.target.kind, "preview" in question.target.api_version
     own = {path for path, _ in kind.choices} | {"identity.type"}  # catalog.bodies
     found = 0
@@ -40,7 +40,7 @@ def check(question: Question) -> Iterator[Finding]:
                     if certain and not preview:
                         yield wrong(at, "InvalidValue", said)
                     else:
-                        yield unseen(at, f"{said} These are known of {kind.api_version}; Azure may know more.")
+                        yield unseen(at, f"{said} These are the values of {kind.api_version}; Azure may accept more.")
 
 
 def _hint(given: str, known: tuple[str, ...]) -> str:
@@ -49,7 +49,7 @@ def _hint(given: str, known: tuple[str, ...]) -> str:
 
 
 def _at(value: Any, path: list[str], at: str) -> Iterator[tuple[str, Any]]:
-    """Yield what stands at a path, with where; `*` is each member of an object or a list."""
+    """Yield the values at a path, each with its location; `*` matches each member of an object or a list."""
     if not path:
         yield at.lstrip("."), value
         return
@@ -68,7 +68,7 @@ def _folded(word: str) -> str:
 
 @cache
 def _known(full_type: str) -> tuple[tuple[bool, dict[str, tuple[str, ...]]], ...]:
-    """Return the words of a kind by path: those that are all there are, and those that others may join."""
+    """Return the values of a kind's enums by path: closed enums, and extensible ones."""
     found = json.loads(_KNOWN.read_text(encoding="utf-8")).get(full_type) or {}
     out = []
     for name, paths in found.items():

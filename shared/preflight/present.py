@@ -1,6 +1,6 @@
-"""What stands in Azure already, and keeps a PUT from being carried out: a resource that is busy, or whose fields cannot change.
+"""Existing resources that would stop a PUT: the resource is busy, has immutable fields, or its name is used elsewhere.
 
-Not here: whether what the body refers to is there (preflight.checks), whether a name is free (preflight.checks).
+Not here: references of the body, and names that are unique in all of Azure (preflight.checks).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from shared.preflight.findings import Question
 
 CHECK = "present"
-NEIGHBOURS_LIMIT = 20  # workspaces of the region that are looked at for a name
-# Fields that a PUT of what exists cannot change; a name stands for everything below it.
+NEIGHBOURS_LIMIT = 20  # workspaces of the region that are searched for a name at most
+# Immutable fields of existing resources; a name includes everything below it.
 IMMUTABLE: dict[str, tuple[str, ...]] = {
     f"{kinds.ML}/workspaces": ("properties.storageAccount", "properties.keyVault"),
     f"{kinds.ML}/workspaces/computes": ("properties.computeType", "properties.properties.vmSize"),
@@ -31,25 +31,25 @@ IMMUTABLE: dict[str, tuple[str, ...]] = {
     f"{kinds.ML}/workspaces/codes/versions": ("properties.codeUri",),
     f"{kinds.ML}/workspaces/components/versions": ("properties.componentSpec",),
 }
-# Whose names are one region's, or all of Azure's, and no request asks for them.
+# Kinds whose names are unique in a region or in all of Azure, without an API to check a name.
 NAMES_UNSEEN = frozenset(f"{kinds.ML}/{path}" for path in ("workspaces/onlineEndpoints", "workspaces/batchEndpoints")) | {
     f"{kinds.ML}/workspaces/serverlessEndpoints", f"{kinds.ML}/registries",
 }  # fmt: skip
-# What a workspace cannot stand on: where it names the neighbour, a field of that, the value that does not do, code and message.
+# Resources that a workspace cannot use: its field, the field of the other resource, the bad value, code and message.
 _UNFIT = (
     (
         "containerRegistry", "adminUserEnabled", "false", "AdminUserDisabled",
-        "The container registry has its admin user disabled. Enable it: properties.adminUserEnabled true.",
+        "The container registry has its admin user disabled. Set its properties.adminUserEnabled to true.",
     ),
     (
         "storageAccount", "isHnsEnabled", "true", "HierarchicalNamespace",
-        "The storage account has a hierarchical namespace, which a workspace's own account cannot have. Name another account.",
+        "The storage account has a hierarchical namespace, which a workspace's own account cannot have. Use another account.",
     ),
 )  # fmt: skip
 
 
 def check(question: Question) -> Iterator[Finding]:
-    """Yield what the resource itself, as it stands, or its region keeps from being done."""
+    """Yield the problems that the existing resource or its region causes."""
     target = question.target
     if target.kind.full_type == needs.GROUPS:
         yield from _region_of_a_group(question)
@@ -70,7 +70,7 @@ def _is_a_name_of_the_region(question: Question) -> bool:
 
 
 def _elsewhere(question: Question) -> Finding:
-    """Whether another workspace, or for a registry another group, has the name: as far as this app sees."""
+    """Check whether a workspace elsewhere, or a registry of another group, has the name, as far as this app can see."""
     target = question.target.id
     own, known = target.ancestor(1), kinds.by_type()["arm", kinds.ML.lower(), target.types[0].lower()]
     base = ids.below(ids.provider(target.subscription, kinds.ML), target.types[0])
@@ -83,28 +83,28 @@ def _elsewhere(question: Question) -> Finding:
         places = [ids.parse(str(each["id"])).child(target.types[1], target.name) for each in near]
         taken = [each.path for each in places if question.get(each, question.target.api_version).ok]
     if taken:
-        message = f"{taken[0]} has the name already; it is one of the whole region's."
+        message = f"{taken[0]} already has the name, which must be unique in the region. Use another name."
         return Finding(check=CHECK, target=target.name, ok=False, code="NameTaken", message=message)
-    message = "Nothing that this app sees has the name; whether something else in the region has it, Azure shows only on create."
+    message = (
+        "No resource that this app can see has the name; whether another one in the region has it, Azure shows only on create."
+    )
     return Finding(check=CHECK, target=target.name, ok=None, code="Unknown", message=message)
 
 
 def _as_it_stands(question: Question, there: Any) -> Iterator[Finding]:
     state = bodies.dig(there, "properties.provisioningState")
     if str(state).lower() in needs.BUSY:
-        message = (
-            f"It is {state}: Azure refuses changes until that has ended. This app waits for it, where Azure says that it is busy."
-        )
+        message = f"The resource is {state}: Azure refuses changes until that has ended. This app retries then."
         yield Finding(check=CHECK, target=question.target.id.path, ok=False, code="ResourceBusy", message=message)
     yield from fixed(question, there)
 
 
 def fixed(question: Question, there: Any) -> Iterator[Finding]:
-    """Yield the fields that the body would change, and that cannot change."""
+    """Yield the immutable fields that the body would change."""
     for path in ("location", *IMMUTABLE.get(question.target.kind.full_type, ())):
         wanted, found = bodies.dig(question.body, path), bodies.dig(there, path)
         if wanted not in (None, "") and found not in (None, "") and _plain(wanted) != _plain(found):
-            message = f"'{path}' of what exists is '{str(found)[:150]}' and cannot change. Leave it as it is, or take another name."
+            message = f"'{path}' of the existing resource is '{str(found)[:150]}' and cannot change. Keep it, or use another name."
             yield Finding(check=CHECK, target=path, ok=False, code="ImmutableProperty", message=message)
 
 
@@ -114,7 +114,7 @@ def _neighbours_of_a_workspace(question: Question) -> Iterator[Finding]:
         try:
             named = ids.parse(given) if isinstance(given, str) else None
         except errors.BadRequestError:
-            continue  # preflight.values says so
+            continue  # reported by preflight.values
         version = needs.REFERENCE_VERSIONS.get(named.full_type.lower(), "") if named else ""
         answer = question.get(named, version) if named and version else None
         if answer and answer.ok and str(bodies.dig(answer.body, f"properties.{path}")).lower() == unfit:
@@ -137,6 +137,6 @@ def _region_of_a_group(question: Question) -> Iterator[Finding]:
 
 
 def _plain(value: Any) -> str:
-    """Return a value as it is compared: ids, regions and enumerations in any casing."""
+    """Return a value in a form for comparison: ids, regions and enums in lower case."""
     text = value if isinstance(value, str) else repr(sorted(value.items()) if isinstance(value, dict) else value)
     return "".join(text.lower().split()).strip("/")

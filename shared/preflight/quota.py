@@ -1,6 +1,6 @@
-"""Whether the VM size exists in the region, and whether the machines fit into the quota, with the reserve that Azure keeps.
+"""Checks that the VM size exists in the region, and that the quota is enough for the machines and Azure's reserve.
 
-Not here: which kinds name a size, and where in their bodies (catalog.needs).
+Not here: which kinds have a VM size, and where in their bodies (catalog.needs).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from shared.preflight.findings import Question
 
-# A managed deployment needs quota for ceil(1.2 x instances): the rest is kept for upgrades. These sizes need no reserve ("Yes" in
+# A managed deployment needs quota for ceil(1.2 x instances): the rest is for upgrades. These sizes need no reserve ("Yes" in
 # https://learn.microsoft.com/azure/machine-learning/reference-managed-online-endpoints-vm-sku-list, "Skip 20% Reservation").
 RESERVE = 1.2
 WITHOUT_RESERVE = frozenset({
@@ -29,20 +29,20 @@ WITHOUT_RESERVE = frozenset({
 
 
 def size_and_quota(question: Question) -> Iterator[Finding]:
-    """The VM size exists in the region, and the least and the most nodes fit into what is left of the quota."""
+    """Check that the VM size exists in the region, and that the free quota is enough for the minimum and the maximum of nodes."""
     size = next((text for path in needs.VM_SIZES if isinstance(text := bodies.dig(question.body, path), str) and text), "")
     if not size:
         yield from _no_size(question)
         return
     if not question.location:
-        message = "Without a region that Azure has, it does not say whether it offers the size."
+        message = "The VM size cannot be checked without a valid region."
         yield Finding(check="sku", target=size, ok=None, code="Unknown", message=message)
         return
     base = ids.provider(question.target.id.subscription, kinds.ML, "locations", question.location)
     sizes = rows_of(question.read(ids.below(base, "vmSizes"), kinds.ML_VERSION).checked().body)
     row = next((each for each in sizes if str(each.get("name", "")).lower() == size.lower()), None)
     if row is None:
-        message = f"There is no such size in {question.location}; GET locations/{question.location}/vmSizes lists them."
+        message = f"The VM size does not exist in {question.location}; GET locations/{question.location}/vmSizes lists them."
         yield Finding(check="sku", target=size, ok=False, code="SizeNotAvailable", message=message)
         return
     yield Finding(check="sku", target=size, ok=True, code="Ok", message=f"{row.get('vCPUs')} vCPUs, {row.get('family')}.")
@@ -51,11 +51,11 @@ def size_and_quota(question: Question) -> Iterator[Finding]:
 
 
 def _no_size(question: Question) -> Iterator[Finding]:
-    """Yield that size and quota were not looked at, where the kind has them."""
+    """Yield that size and quota were not checked, for kinds that have them."""
     for kind, where, sized in needs.SIZED:
         if question.target.kind.full_type == kind and str(bodies.dig(question.body, where) or "").lower() in sized:
             for check in ("sku", "quota"):
-                message = "The body names no VM size, so this was not looked at."
+                message = "The body has no VM size, so this was not checked."
                 yield Finding(check=check, target=question.target.id.name, ok=None, code="Unknown", message=message)
 
 
@@ -68,7 +68,7 @@ def _quota(question: Question, size: dict[str, Any], usages: list[dict[str, Any]
     for row in (family, total) if total else (family,):
         limit, used = (row or {}).get("limit"), (row or {}).get("currentValue")
         if not isinstance(limit, int) or not isinstance(used, int) or not isinstance(cores, int):
-            message = "Azure names no quota for the size's family."
+            message = "Azure lists no quota for the family of this VM size."
             yield Finding(check="quota", target=wanted, ok=None, code="Unknown", message=message)
             continue
         code, message = _room(question, str(size.get("name")), cores, limit, used)
@@ -78,18 +78,18 @@ def _quota(question: Question, size: dict[str, Any], usages: list[dict[str, Any]
 
 
 def _room(question: Question, size: str, cores: int, limit: int, used: int) -> tuple[str, str]:
-    """Whether what the body asks for fits into what is left; what the same resource holds already is given back."""
+    """Check whether the free quota is enough for the body; the quota that the existing resource uses counts as free."""
     least, most = _instances(question, size, question.body)
     there = question.get(question.target.id, question.target.api_version)
     if there.ok and isinstance(there.body, dict) and bodies.dig(question.body, "sku.capacity"):
         used -= min(used, _instances(question, size, there.body)[0] * cores)
     left = limit - used
-    reserve = " (1.2 x the instances: Azure keeps a reserve for upgrades)" if _reserved(question, size) else ""
+    reserve = " (1.2 x the instances: Azure reserves some for upgrades)" if _reserved(question, size) else ""
     if least * cores > left:
-        return "QuotaExceeded", f"{least} x {cores} vCPUs are needed at once{reserve}, {left} of {limit} are left."
+        return "QuotaExceeded", f"{least} x {cores} vCPUs are needed at once{reserve}; {left} of {limit} are free."
     if most * cores > left:
-        return "MaxNodesExceedQuota", f"It can grow to {most} x {cores} vCPUs{reserve}; {left} of {limit} are left."
-    return "Ok", f"{most} x {cores} vCPUs at most{reserve}; {left} of {limit} are left."
+        return "MaxNodesExceedQuota", f"It can scale to {most} x {cores} vCPUs{reserve}; {left} of {limit} are free."
+    return "Ok", f"{most} x {cores} vCPUs at most{reserve}; {left} of {limit} are free."
 
 
 def _reserved(question: Question, size: str) -> bool:
@@ -98,7 +98,7 @@ def _reserved(question: Question, size: str) -> bool:
 
 
 def _instances(question: Question, size: str, body: dict[str, Any]) -> tuple[int, int]:
-    """The least and the most machines that quota is needed for."""
+    """Return the minimum and the maximum number of machines that need quota."""
     least, most = _nodes(body)
     if not _reserved(question, size):
         return least, most

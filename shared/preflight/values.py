@@ -1,7 +1,7 @@
-"""Whether what a body says can be: tags, shares of traffic, numbers of nodes, triggers, ids of another type.
+"""Checks the values in a body: tags, shares of traffic, numbers of nodes, triggers, ids of the wrong type.
 
-Each row of `RULES` is one kind and what is asked of its bodies. Not here: what a body lacks (preflight.fields, catalog.bodies),
-what stands in Azure already (preflight.present).
+Each row of `RULES` is one kind with the checks of its bodies. Not here: missing fields (preflight.fields, catalog.bodies),
+existing resources (preflight.present).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     type Rule = Callable[[Question], Iterator[Finding]]
 
 TAG_VALUE = 256
-TAG_NAME = {"Microsoft.Storage/storageAccounts": 128}  # characters, where it is not 512
+TAG_NAME = {"Microsoft.Storage/storageAccounts": 128}  # characters, if the limit is not 512
 NO_EMPTY_TAGS = "workspaces/batchEndpoints"  # https://github.com/Azure/azure-sdk-for-python/issues/41586
 _TAG_RESERVED = re.compile(r"[<>%&\\?/\x00-\x1f]")
 # https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-reserved-resource-name
@@ -51,7 +51,7 @@ SKUS = {
     "FileStorage": "(Premium(V2)?_(LRS|ZRS)|StandardV2_(LRS|ZRS|GRS|GZRS))",
 }
 _BACKUPS = frozenset({"all", "get", "list", "delete", "backup", "restore", "recover", "purge"})
-# What an access policy of a vault may grant, by what on: Permissions of the specification (Microsoft.KeyVault, stable/2023-07-01)
+# What an access policy may grant, by object type: Permissions of the specification (Microsoft.KeyVault, stable/2023-07-01)
 GRANTS = {
     "keys": _BACKUPS | {
         "encrypt", "decrypt", "wrapkey", "unwrapkey", "sign", "verify", "create", "update", "import", "release", "rotate",
@@ -75,7 +75,7 @@ CREDENTIALS = {  # of a connection, by authType: WorkspaceConnection… of the s
 
 
 def check(question: Question) -> Iterator[Finding]:
-    """Yield what cannot be of a PUT."""
+    """Yield the invalid values in the body of a PUT."""
     yield from tags(question)
     yield from known_words.check(question)
     yield from _reserved_name(question)
@@ -83,47 +83,49 @@ def check(question: Question) -> Iterator[Finding]:
 
 
 def ruled(question: Question) -> Iterator[Finding]:
-    """Yield what the rules of its kind refuse of a whole body."""
+    """Yield the problems that the rules of the kind find in a whole body."""
     for path, rule in RULES:
         if question.target.kind.full_type in (path, f"{kinds.ML}/{path}"):
             yield from rule(question)
 
 
 def tags(question: Question) -> Iterator[Finding]:
-    """Yield the tags that ARM, or the service behind it, does not take."""
+    """Yield the tags that ARM, or the service behind it, does not accept."""
     given = bodies.dig(question.body, "tags")
     tags: dict[str, Any] = given if isinstance(given, dict) else {}
     longest = TAG_NAME.get(question.target.kind.full_type, 512)
     if len(tags) > bodies.MOST_TAGS:
-        yield wrong("tags", "InvalidTagCount", f"There are {len(tags)} tags; Azure takes {bodies.MOST_TAGS}.")
+        yield wrong("tags", "InvalidTagCount", f"There are {len(tags)} tags; Azure allows at most {bodies.MOST_TAGS}.")
     for name, value in tags.items():
         if len(name) > longest:
             yield wrong(
-                "tags", "InvalidTagName", f"The tag name '{name[:40]}…' has {len(name)} characters; at most {longest} are allowed."
+                "tags", "InvalidTagName", f"The tag name '{name[:40]}…' has {len(name)} characters; expected at most {longest}."
             )
         if _TAG_RESERVED.search(name):
-            yield wrong("tags", "InvalidTagNameCharacters", f"The tag name '{name[:100]}' has one of the characters <>%&\\?/.")
+            yield wrong("tags", "InvalidTagNameCharacters", f"The tag name '{name[:100]}' must not contain any of <>%&\\?/.")
         if isinstance(value, str) and len(value) > TAG_VALUE:
             yield wrong(
                 "tags", "InvalidTagValue", f"The tag '{name[:100]}' has {len(value)} characters; at most {TAG_VALUE} are allowed."
             )
-        empty = not value and (question.method == "PUT" or value is not None)  # null in a PATCH takes the tag away
+        empty = not value and (question.method == "PUT" or value is not None)  # null in a PATCH removes the tag
         if empty and question.target.kind.path == NO_EMPTY_TAGS:
-            yield wrong("tags", "ValidationError", f"The tag '{name[:100]}' has no value; an endpoint's tags must have one.")
+            yield wrong("tags", "ValidationError", f"The tag '{name[:100]}' has no value; each tag of an endpoint must have one.")
 
 
 def _reserved_name(question: Question) -> Iterator[Finding]:
     name = question.target.id.name.lower()
     held = "microsoft" in name or "windows" in name or name.startswith("login") or name in _RESERVED
     if held and len(question.target.id.names) == 1:
-        yield wrong(question.target.id.name, "ReservedResourceName", "The name is, or holds, a word that Microsoft reserves.")
+        yield wrong(question.target.id.name, "ReservedResourceName", "The name is, or contains, a word that Microsoft reserves.")
 
 
 def _account(question: Question) -> Iterator[Finding]:
     kind, sku = (bodies.dig(question.body, path) for path in ("kind", "sku.name"))
     if isinstance(kind, str) and kind not in SKUS:
         yield wrong(
-            "kind", "AccountPropertyIsInvalid", f"'{kind[:80]}' is not a kind of account; expected one of {', '.join(SKUS)}."
+            "kind",
+            "AccountPropertyIsInvalid",
+            f"'{kind[:80]}' is not a kind of storage account; expected one of {', '.join(SKUS)}.",
         )
     elif isinstance(kind, str) and isinstance(sku, str) and not re.fullmatch(SKUS[kind], sku):
         yield wrong("sku.name", "InvalidValuesForRequestParameters", f"An account of kind {kind} has no SKU '{sku[:80]}'.")
@@ -132,7 +134,7 @@ def _account(question: Question) -> Iterator[Finding]:
 def _vault(question: Question) -> Iterator[Finding]:
     tenant = bodies.dig(question.body, "properties.tenantId")
     if isinstance(tenant, str) and not re.fullmatch(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", tenant):
-        yield wrong("properties.tenantId", "BadRequest", f"'{tenant[:80]}' is not a tenant's id; expected a GUID.")
+        yield wrong("properties.tenantId", "BadRequest", f"'{tenant[:80]}' is not a tenant id; expected a GUID.")
     for number, policy in enumerate(rows_of(bodies.dig(question.body, "properties"), "accessPolicies")):
         for on, known in GRANTS.items():
             given = bodies.dig(policy, f"permissions.{on}")
@@ -149,10 +151,10 @@ def _registry(question: Question) -> Iterator[Finding]:
     private = str(bodies.dig(question.body, "properties.publicNetworkAccess")).lower() == "disabled"
     if sku and sku not in ("basic", "standard", "premium"):
         yield wrong(
-            "sku.name", "InvalidParameter", f"'{sku[:80]}' is not an SKU of a registry; expected Basic, Standard or Premium."
+            "sku.name", "InvalidParameter", f"'{sku[:80]}' is not a container registry SKU; expected Basic, Standard or Premium."
         )
     elif sku and private and sku != "premium":
-        message = "Only a Premium registry can be closed to the public network."
+        message = "Only a Premium registry can disable public network access. Set the SKU to Premium."
         yield wrong("properties.publicNetworkAccess", "DisablingPublicNetworkAccessNotSupported", message)
 
 
@@ -180,24 +182,24 @@ def _compute(question: Question) -> Iterator[Finding]:
     for number, each in enumerate(schedules if isinstance(schedules, list) else []):
         if str(bodies.dig(each, "action")).lower() not in ("start", "stop"):
             at = f"properties.properties.schedules.computeStartStop[{number}].action"
-            yield wrong(at, "MissingField", "A schedule of an instance needs an action, Start or Stop.")
+            yield wrong(at, "MissingField", "A schedule of an instance needs an action; expected Start or Stop.")
     yield from _private_instance(question)
 
 
 def _private_instance(question: Question) -> Iterator[Finding]:
-    """An instance without a public address needs a private way to its workspace."""
+    """Check that an instance without a public IP address can reach its workspace privately."""
     kind, public = (bodies.dig(question.body, f"properties.{name}") for name in ("computeType", "properties.enableNodePublicIp"))
     if str(kind).lower() != "computeinstance" or public is not False:
         return
     there = question.read(question.target.id.ancestor(1).path, question.target.api_version)
     mode = str(bodies.dig(there.body, "properties.managedNetwork.isolationMode") or "disabled").lower()
     if there.ok and mode == "disabled" and not bodies.dig(there.body, "properties.privateEndpointConnections"):
-        message = "An instance without a public address needs a workspace with a private endpoint or a managed network."
+        message = "An instance without a public IP needs a workspace with a private endpoint or a managed network."
         yield wrong("properties.properties.enableNodePublicIp", "InvalidPropertyValue", message)
 
 
 def _connection(question: Question) -> Iterator[Finding]:
-    """The authType is one of Azure's; its credentials have the members that it has."""
+    """Check the authType of a connection and the fields of its credentials."""
     kind = bodies.dig(question.body, "properties.authType")
     found = next((each for each in CREDENTIALS if each.lower() == str(kind).lower()), "")
     if isinstance(kind, str) and not found:
@@ -212,12 +214,14 @@ def _connection(question: Question) -> Iterator[Finding]:
 
 
 def _outbound_rule(question: Question) -> Iterator[Finding]:
-    """A network that is open to the internet takes private endpoints alone; the destination of a name is a name."""
+    """Check that the rule's type fits the workspace's network, and that an FQDN rule has a host name."""
     kind, destination = (bodies.dig(question.body, f"properties.{name}") for name in ("type", "destination"))
     network = question.read(question.target.id.ancestor(1).path, question.target.api_version).body
     mode = str(bodies.dig(network, "properties.managedNetwork.isolationMode")).lower()
     if str(kind).lower() in ("fqdn", "servicetag") and mode == "allowinternetoutbound":
-        message = f"The workspace's network is AllowInternetOutbound: it takes rules of the type PrivateEndpoint only, not {kind}."
+        message = (
+            f"The workspace's network is AllowInternetOutbound: only rules of the type PrivateEndpoint are possible, not {kind}."
+        )
         yield wrong("properties.type", "ValidationError", message)
     if str(kind).lower() == "fqdn" and not re.fullmatch(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+", str(destination)):
         message = f"'{str(destination)[:100]}' does not look like a host name such as pypi.org or *.pypi.org, which Azure expects."
@@ -225,7 +229,7 @@ def _outbound_rule(question: Question) -> Iterator[Finding]:
 
 
 def _endpoint(question: Question) -> Iterator[Finding]:
-    """Shares name deployments that are there and ready, and sum to 0 or 100; a mirror has at most half, and no live traffic."""
+    """Check that shares name ready deployments and sum to 0 or 100, and that a mirror has at most half and no live traffic."""
     traffic, mirror = (bodies.dig(question.body, f"properties.{name}") or {} for name in ("traffic", "mirrorTraffic"))
     if not isinstance(traffic, dict) or not isinstance(mirror, dict) or not (traffic or mirror):
         return
@@ -238,14 +242,14 @@ def _endpoint(question: Question) -> Iterator[Finding]:
             yield wrong("properties.traffic", "TrafficDeploymentNotReady", f"The deployment '{name[:100]}' {said}.")
     shares = [share for share in (*traffic.values(), *mirror.values()) if isinstance(share, int)]
     if len(shares) < len(traffic) + len(mirror) or not all(0 <= share <= WHOLE for share in shares):
-        yield wrong("properties.traffic", "InvalidTraffic", "A share is not a whole number from 0 to 100.")
+        yield wrong("properties.traffic", "InvalidTraffic", "A share of traffic is invalid; expected a whole number from 0 to 100.")
         return
     if sum(traffic.values()) not in (0, WHOLE):
         yield wrong("properties.traffic", "InvalidTrafficSum", f"The shares sum to {sum(traffic.values())}; expected 0 or 100.")
     mirrored = {name: share for name, share in mirror.items() if share}
     live = {name.lower() for name, share in traffic.items() if share}
     if len(mirrored) > 1 or any(share > MOST_MIRRORED or name.lower() in live for name, share in mirrored.items()):
-        message = f"One deployment without live traffic can be mirrored to, with {MOST_MIRRORED} % at most."
+        message = f"Only one deployment, without live traffic, can get mirrored traffic, {MOST_MIRRORED} % at most."
         yield wrong("properties.mirrorTraffic", "InvalidMirrorTraffic", message)
 
 
@@ -257,7 +261,7 @@ def _deployment(question: Question) -> Iterator[Finding]:
 
 
 def _driver(question: Question) -> Iterator[Finding]:
-    """Something answers the scoring requests: code, a model that Azure serves by itself, or the environment's own server."""
+    """Check that a deployment has a server: scoring code, a model that Azure serves by itself, or the environment's own server."""
     given = {
         name: str(bodies.dig(question.body, f"properties.{name}") or "") for name in ("model", "environmentId", "codeConfiguration")
     }
@@ -267,7 +271,7 @@ def _driver(question: Question) -> Iterator[Finding]:
     kind = re.sub(r"\W|_", "", str(bodies.dig(model, "modelType") or "")).lower()
     if kind in ("mlflowmodel", "tritonmodel"):
         return
-    message = "Only a deployment of an MLflow or Triton model does without it."
+    message = "Only a deployment of an MLflow or Triton model does not need it."
     if not given["environmentId"]:
         yield _lacking("environmentId", "MissingField", message, known=model is not None)
     if not given["codeConfiguration"]:
@@ -280,7 +284,7 @@ def _driver(question: Question) -> Iterator[Finding]:
 def _lacking(name: str, code: str, message: str, *, known: bool) -> Finding:
     if known:
         return wrong(f"properties.{name}", code, f"'properties.{name}' is missing. {message}")
-    return unseen(f"properties.{name}", f"{message} What the deployment refers to could not be read.")
+    return unseen(f"properties.{name}", f"{message} The assets of the deployment could not be read.")
 
 
 def _schedule(question: Question) -> Iterator[Finding]:
@@ -289,9 +293,9 @@ def _schedule(question: Question) -> Iterator[Finding]:
     kind = str(bodies.dig(trigger, "triggerType") or "").lower()
     at, expression = "properties.trigger.expression", str(bodies.dig(trigger, "expression") or "")
     if kind == "cron" and len(expression.split()) != 5:
-        yield wrong(at, "InvalidTrigger", f"'{expression[:80]}' is not MINUTES HOURS DAYS MONTHS DAYS-OF-WEEK.")
+        yield wrong(at, "InvalidTrigger", f"'{expression[:80]}' is not valid; expected MINUTES HOURS DAYS MONTHS DAYS-OF-WEEK.")
     elif kind == "cron" and not all(map(_cron_field, expression.split())):
-        yield wrong(at, "InvalidTrigger", f"'{expression[:80]}' has a form that NCrontab does not read, such as L, W, # or ?.")
+        yield wrong(at, "InvalidTrigger", f"'{expression[:80]}' has syntax that NCrontab does not support, such as L, W, # or ?.")
     frequency = bodies.dig(trigger, "frequency")
     if kind == "recurrence" and str(frequency).lower() not in map(str.lower, _FREQUENCIES):
         message = f"'{str(frequency)[:80]}' is not a frequency; expected one of {', '.join(_FREQUENCIES)}."
@@ -299,11 +303,9 @@ def _schedule(question: Question) -> Iterator[Finding]:
     zone = str(bodies.dig(trigger, "timeZone") or "UTC")
     at = "properties.trigger.timeZone"
     if "/" in zone:
-        yield unseen(
-            at, f"'{zone[:80]}' is not a name of Windows' time zones, such as 'W. Europe Standard Time', which Azure expects."
-        )
+        yield unseen(at, f"'{zone[:80]}' is not a Windows time zone; expected a name such as 'W. Europe Standard Time'.")
     elif zone.lower() not in windows_zones.KNOWN:
-        message = f"There is no time zone '{zone[:80]}'; expected a name of Windows', such as 'W. Europe Standard Time' or 'UTC'."
+        message = f"There is no time zone '{zone[:80]}'; expected a Windows time zone such as 'W. Europe Standard Time' or 'UTC'."
         yield wrong(at, "InvalidTrigger", message)
 
 
@@ -312,23 +314,23 @@ def _cron_field(text: str) -> bool:
 
 
 def _repeated(question: Question, path: str) -> Iterator[Finding]:
-    """A pipeline that runs an earlier job again has no steps of its own."""
+    """Check that a pipeline that reruns an earlier job has no steps of its own."""
     # https://github.com/Azure/azure-sdk-for-python/issues/40288
     if all(bodies.dig(question.body, f"{path}.{name}") for name in ("sourceJobId", "jobs")):
         yield wrong(
-            f"{path}.jobs", "InvalidJobsOverride", "The pipeline has a sourceJobId, and jobs of its own; leave out one of them."
+            f"{path}.jobs", "InvalidJobsOverride", "The pipeline has both a sourceJobId and its own jobs; remove one of them."
         )
 
 
 def _space(question: Question) -> Iterator[Finding]:
-    """The sampling of a sweep draws from each distribution of its search space."""
+    """Check that the sampling algorithm of a sweep supports each distribution of its search space."""
     sampling = str(bodies.dig(question.body, "properties.samplingAlgorithm.samplingAlgorithmType") or "")
     space = bodies.dig(question.body, "properties.searchSpace")
     taken = SAMPLED.get(sampling.lower(), ())
     for name, drawn in space.items() if taken and isinstance(space, dict) else ():
         kind = str(drawn[0]) if isinstance(drawn, list) and drawn else ""
         if kind and kind.lower() not in taken:
-            message = f"{sampling} sampling draws from {', '.join(taken)} only; '{name[:80]}' is {kind[:40]}."
+            message = f"{sampling} sampling supports only {', '.join(taken)}; '{name[:80]}' is {kind[:40]}."
             yield wrong(f"properties.searchSpace.{name[:80]}", "InvalidSearchSpace", message)
 
 
@@ -346,30 +348,30 @@ def _job(question: Question) -> Iterator[Finding]:
 
 
 def _asset(question: Question) -> Iterator[Finding]:
-    """The name above the version; where its files are said to be."""
+    """Check the asset's name above the version, and the location of its files."""
     parent = question.target.id.ancestor(len(question.target.id.names) - 1)
     if not re.fullmatch(r"[a-zA-Z0-9][\w.-]{0,254}", parent.name):
         yield wrong(
             parent.name,
             "InvalidResourceName",
-            f"'{parent.name[:100]}' is not a name of an asset: it must begin with a letter or digit.",
+            f"'{parent.name[:100]}' is not a valid asset name: it must begin with a letter or digit.",
         )
     kind = question.target.id.types[-2]
     if kind == "environments" and parent.name.lower().startswith("azureml"):
-        yield wrong(parent.name, "InvalidName", "Names of environments that begin with AzureML are Microsoft's; take another name.")
+        yield wrong(parent.name, "InvalidName", "Environment names that begin with AzureML are Microsoft's; use another.")
     if kind == "environments" and not isinstance(bodies.dig(question.body, "properties.condaFile") or "", str):
         yield wrong(
-            "properties.condaFile", "ValidationError", "'properties.condaFile' is not text; expected conda's YAML as a string."
+            "properties.condaFile", "ValidationError", "'properties.condaFile' is not a string; expected conda's YAML as a string."
         )
     for name in ("dataUri", "modelUri"):
         if given := bodies.dig(question.body, f"properties.{name}"):
-            yield unseen(f"properties.{name}", f"Whether there are files at '{str(given)[:150]}' was not looked at.")
+            yield unseen(f"properties.{name}", f"The app did not check whether files exist at '{str(given)[:150]}'.")
     if kind == "data" and not bodies.dig(question.body, "properties.dataUri"):
-        yield wrong("properties.dataUri", "MissingField", "'properties.dataUri' is missing: where the data lies.")
+        yield wrong("properties.dataUri", "MissingField", "'properties.dataUri' is missing; expected the URI of the data.")
 
 
 def _datastore(question: Question) -> Iterator[Finding]:
-    """The account is there, and takes keys where one is given; the key itself only Azure tries."""
+    """Check that the account exists, and that it allows keys if one is given; only Azure tests the key itself."""
     if "skipvalidation=true" in question.query.lower():
         return
     name, subscription = str(bodies.dig(question.body, "properties.accountName") or "").lower(), question.target.id.subscription
@@ -378,16 +380,16 @@ def _datastore(question: Question) -> Iterator[Finding]:
     own = next((each for each in listed if str(each.get("name", "")).lower() == name), None)
     signed = str(bodies.dig(question.body, "properties.credentials.credentialsType") or "").lower() in ("accountkey", "sas")
     if own and signed and bodies.dig(own, "properties.allowSharedKeyAccess") is False:
-        message = f"The account '{name}' takes no shared keys; use an identity, or set its allowSharedKeyAccess."
+        message = f"The account '{name}' does not allow shared keys; use an identity, or set its allowSharedKeyAccess to true."
         yield wrong("properties.credentials", "KeyBasedAuthenticationNotPermitted", message)
     elif (
         name
         and own is None
         and bodies.dig(question.name_available(base, name, needs.ACCOUNTS, version).body, "nameAvailable") is True
     ):
-        yield wrong("properties.accountName", "StorageAccountNotFound", f"There is no storage account '{name}'.")
+        yield wrong("properties.accountName", "StorageAccountNotFound", f"The storage account '{name}' does not exist.")
     else:
-        message = "Azure tries the account's credentials when it is sent (not with ?skipValidation=true); this was not looked at."
+        message = "The credentials were not checked. Azure tests them when the request is sent, except with ?skipValidation=true."
         yield unseen("properties.credentials", message)
 
 
