@@ -1,1 +1,1 @@
-"""What can be asked of the app by any sender: calls, the routes that take them, and their handlers. Not here: HTTP (functions)."""
+"""The app's API for every sender (HTTP caller, rule, recipe): requests, routes and handlers. Not here: HTTP (functions)."""

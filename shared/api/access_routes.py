@@ -40,13 +40,13 @@ KEY_BODY: schemas.Json = {
         "principal": {
             "type": "string",
             "format": "uuid",
-            "description": "Instead of a hash: the object id in Entra ID of a person, an application or a managed identity.",
+            "description": "Instead of a hash: the Entra ID object id of a user, an application or a managed identity.",
         },
         "scope": {
             "type": "object",
             "properties": {
-                "below": {**PLACES, "description": "ARM ids, or paths below /api: only these and what is below them."},
-                "kinds": {**PLACES, "description": "Only these kinds, such as workspaces/jobs; or planes of the v1 API."},
+                "below": {**PLACES, "description": "ARM ids or paths below /api: only these resources and what is below them."},
+                "kinds": {**PLACES, "description": "Only these kinds, such as workspaces/jobs, or planes of the v1 API."},
             },
         },
     },
@@ -66,7 +66,7 @@ def _key(call: Call, app: Any) -> Answer:
     try:
         found = _done(name, call, app)
     except storage.ConflictError:
-        message = f"'{name[:63]}' was changed by another request at this moment; read it, and send yours again."
+        message = f"'{name[:63]}' was changed by another request at the same moment. Read it and send the request again."
         raise errors.BadRequestError("KeyChanged", message, target="name", status=409) from None
     if found is None:
         message = f"There is no key '{name[:63]}'; GET keys lists them."
@@ -88,7 +88,7 @@ def _put(name: str, call: Call, book: key_book.Book, settings: Settings) -> key_
     from shared.api.access import key_book
 
     if not re.fullmatch(NAME, name) or name.lower() in key_book.RESERVED:
-        message = f"'{name[:63]}' cannot name a key; expected letters, digits and hyphens, 63 at most, no name of the platform's."
+        message = f"'{name[:63]}' is not a valid key name; expected at most 63 letters, digits and hyphens, no reserved name."
         raise errors.BadRequestError("InvalidParameter", message, target="name")
     body = bodies.parse(call.body, call.media)
     names.check_fields(body, ("role", "scope", "hash", "principal"))
@@ -97,17 +97,17 @@ def _put(name: str, call: Call, book: key_book.Book, settings: Settings) -> key_
         message = f"'role' is '{str(role)[:50]}'; expected one of {', '.join(grants.ROLES)}."
         raise errors.BadRequestError("InvalidValue", message, target="role")
     if not isinstance(digest, str) or (digest and not re.fullmatch(HASH, digest)):
-        message = "'hash' is not a SHA-256 in hex (64 of 0-9, a-f). The key itself is never sent here."
+        message = "'hash' is not a SHA-256 in hex (64 of 0-9, a-f). Send the hash, never the key itself."
         raise errors.BadRequestError("InvalidValue", message, target="hash")
     if principal and (digest or not re.fullmatch(OBJECT_ID, str(principal).lower())):
-        message = f"'principal' is '{str(principal)[:50]}'; expected the object id of a sign-in (a UUID), and no 'hash' beside it."
+        message = f"'principal' is '{str(principal)[:50]}'; expected an Entra ID object id (a UUID) without a 'hash'."
         raise errors.BadRequestError("InvalidValue", message, target="principal")
     grant = grants.Grant(role=role, **_scope(body.get("scope"), settings))
     return book.put(name, grant, key_book.PRINCIPAL + principal.lower() if principal else digest, call.by(settings))
 
 
 def _scope(given: object, settings: Settings) -> dict[str, Any]:
-    """Return places and kinds of a scope, as they are stored."""
+    """Return the places and kinds of a scope in stored form."""
     if given is None:
         return {}
     listed: dict[str, Any] = given if isinstance(given, dict) else {"scope": None}
@@ -115,7 +115,7 @@ def _scope(given: object, settings: Settings) -> dict[str, Any]:
         names.check_fields(listed, ("below", "kinds"))
     for name, value in listed.items():
         if not isinstance(value, list) or not all(isinstance(each, str) and each.strip() for each in value) or len(value) > 100:
-            message = f"'{name}' of the scope is not a list of texts; expected below: [places] or kinds: [kinds], at most 100."
+            message = f"'{name}' of the scope is not a list of strings; expected below: [ids] or kinds: [kinds], at most 100."
             raise errors.BadRequestError("InvalidValue", message, target="scope")
     return {
         "below": tuple(dict.fromkeys(_place(each, settings) for each in listed.get("below", ()))),
@@ -134,7 +134,7 @@ def _place(text: str, settings: Settings) -> str:
 
 
 def _kind(text: str) -> str:
-    """Return the full type of a kind, or a plane, in lower case."""
+    """Return the full type of a kind, or a plane of the v1 API, in lower case."""
     known = {kind.full_type.lower() for kind in kinds.KINDS} | addresses.CALLERS_PLANES
     low = text.strip().lower().strip("/")
     found = next((each for each in (low, f"{kinds.ML}/{low}".lower(), f"{kinds.RESOURCES}/{low}".lower()) if each in known), "")
@@ -146,7 +146,7 @@ def _kind(text: str) -> str:
 
 
 def _audit(call: Call, app: Any) -> Answer:
-    """GET `audit?since=&until=&caller=`: JSON, CSV or NDJSON, the oldest first."""
+    """GET `audit?since=&until=&caller=`: JSON, CSV or NDJSON, oldest first."""
     from shared.api.access import audit
 
     now = app.clock()
@@ -158,7 +158,7 @@ def _audit(call: Call, app: Any) -> Answer:
         top=call.whole_number("$top", 100, AUDIT_LIMIT) or 1,
     )
     if asked.until - asked.since > timedelta(days=366):
-        message = "'since' and 'until' are more than a year apart; ask for a year at most."
+        message = "'since' and 'until' are more than a year apart; expected at most a year."
         raise errors.BadRequestError("InvalidParameter", message, target="since")
     found, more = audit.page(asked, app)
     shown, following = [each.view() for each in found], answer.next_link(call, more) if more else ""
@@ -173,7 +173,7 @@ def _audit(call: Call, app: Any) -> Answer:
 
 
 def _approvals(call: Call, app: Any) -> Answer:
-    """GET `approvals?status=`: the newest first."""
+    """GET `approvals?status=`: newest first."""
     from shared.api.access import approvals
 
     status, top = call.choice("status", APPROVAL), call.whole_number("$top", 50, 200)
@@ -201,7 +201,7 @@ def _approval(call: Call, app: Any) -> Answer:
 
 
 def _approval_result(call: Call, app: Any) -> Outcome:
-    """GET `approvals/{id}/result`: 202 until it is decided, then what the request came to."""
+    """GET `approvals/{id}/result`: 202 until it is decided, then the outcome of the request."""
     found = _waiting(call, app)
     if found.status == "Pending":
         return answer.of_json(found.view(), 202, {"Retry-After": "30"})
@@ -219,10 +219,10 @@ def _refuse(call: Call, app: Any) -> Answer:
 
 
 def routes(every: Callable[[], Sequence[Route]]) -> tuple[Route, ...]:
-    """Return the rows; `every` returns those of all rooms: what is approved is carried out by its own."""
+    """Return the routes; `every` returns the routes of all rooms, because an approved request is carried out by its own route."""
 
     def approve(call: Call, app: Any) -> Outcome:
-        """POST `approvals/{id}/approve`: carry it out as who asked; who approves is another one, and may do it, too."""
+        """POST `approvals/{id}/approve`: carry out the request as its sender; the approver is another caller."""
         from shared.api import handling
         from shared.api.access import admission, approvals
         from shared.operations.models import Operation
@@ -250,7 +250,7 @@ def routes(every: Callable[[], Sequence[Route]]) -> tuple[Route, ...]:
         "POST /approvals/{id}/approve",
         approve,
         role="operator",
-        summary="Approve: what was asked for is done, as who asked; that one cannot approve it",
+        summary="Approve: the request is carried out as its sender, who cannot approve it",
         answers={"200": {}, "202": {}, "204": None},
         problems={**MISSING, **BUSY},
     ))  # fmt: skip
@@ -262,7 +262,7 @@ ROUTES: tuple[Route, ...] = (
         "GET /approvals",
         _approvals,
         role="operator",
-        summary="The requests that wait for another caller's approval, and those that waited",
+        summary="The requests that wait for another caller's approval, and past ones",
         query={"status": {"type": "string", "enum": list(APPROVAL)}, "$top": schemas.top(200), "SkipToken": ""},
         answers={"200": schemas.listed(APPROVAL_SCHEMA)},
     ),
@@ -271,7 +271,7 @@ ROUTES: tuple[Route, ...] = (
         "GET /approvals/{id}",
         _approval,
         role="operator",
-        summary="One of them",
+        summary="One approval",
         answers={"200": APPROVAL_SCHEMA},
         problems=MISSING,
     ),
@@ -290,7 +290,7 @@ ROUTES: tuple[Route, ...] = (
         "POST /approvals/{id}/refuse",
         _refuse,
         role="operator",
-        summary="Refuse it, or take it back",
+        summary="Refuse the request, or withdraw your own",
         answers={"200": APPROVAL_SCHEMA},
         problems={**MISSING, **BUSY},
     ),
@@ -300,7 +300,7 @@ ROUTES: tuple[Route, ...] = (
         _keys,
         role="admin",
         whole=True,
-        summary="The named keys and sign-ins: role, scope, and whether they are revoked; never a key",
+        summary="The named keys and sign-ins: role, scope, and whether they are revoked; never the key itself",
         answers={"200": schemas.listed(KEY)},
     ),
     Route(
@@ -334,7 +334,7 @@ ROUTES: tuple[Route, ...] = (
         function="keys_one",
         role="admin",
         whole=True,
-        summary="Revoke a key: it is refused within 30 seconds, its row stays",
+        summary="Revoke a key: it is refused within 30 seconds; its row stays",
         answers={"200": KEY},
         problems={**MISSING, **BUSY},
     ),
@@ -344,7 +344,7 @@ ROUTES: tuple[Route, ...] = (
         _audit,
         role="admin",
         whole=True,
-        summary="Changes and reads of secrets, the oldest first: who, what, when, result",
+        summary="Changes and reads of secrets, oldest first: who, what, when, result",
         query={
             **schemas.PERIOD,
             "caller": schemas.STRING,

@@ -1,6 +1,6 @@
-"""What a call is answered: a status, headers and bytes; now, or once what it waits for has ended.
+"""The answer to a request: status, headers and bytes, now or when the operation that it waits for has ended.
 
-Operations and errors become answers here, and links back into this API are made here. Not here: HTTP (functions).
+Makes answers from operations and errors, and links to this API. Not here: HTTP (functions).
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("steward.http")
 
-ALL = "&all=true"  # what a list's link to the rest has besides Azure's own query
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet would take for a formula
-# What a browser must not do with content that Azure or a model made: run it, frame it, or send its forms. Pages have their own.
+ALL = "&all=true"  # the parameter that the nextLink of `?all=true` adds to Azure's query
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # first characters that make a spreadsheet read a cell as a formula
+# A browser must not run, frame or submit content from Azure or a model. The app's pages have headers of their own.
 GUARDS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 }
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
-NOT_REPEATED = frozenset({"$skiptoken", "code", "clientid"})  # of a query, in a nextLink
+NOT_REPEATED = frozenset({"$skiptoken", "code", "clientid"})  # parameters that a nextLink does not repeat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +39,8 @@ class Answer:
     """An answer.
 
     Attributes:
-        approval: The id of the approval that the request waits for; '' where it was carried out.
-        foreign: A model wrote it: nothing of it is the app's or Azure's word.
+        approval: The id of the approval that the request waits for, '' if it was carried out.
+        foreign: The body comes from a model, not from the app or Azure.
     """
 
     status: int = 200
@@ -52,13 +52,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Later:
-    """An answer that may be waited for.
+    """An answer that a caller may wait for.
 
     Attributes:
-        ended: There is nothing to wait for any more.
-        wait_s: How long the caller waits.
-        look: Looks again; it may block.
-        answer: Returns the answer as it stands; it may block.
+        ended: There is nothing left to wait for.
+        wait_s: How long the caller waits, in seconds.
+        look: Checks again; may block.
+        answer: Returns the current answer; may block.
     """
 
     ended: bool
@@ -68,7 +68,7 @@ class Later:
 
 
 def sendable(answer: Answer) -> dict[str, str]:
-    """Return the headers that HTTP can carry; for any other, a model's own say, the platform answers 500 in the answer's place."""
+    """Return the headers that are valid in HTTP; the platform answers 500 to an invalid one, such as a model may set."""
     plain = {
         name: value
         for name, value in answer.headers.items()
@@ -92,7 +92,7 @@ def of_bytes(content: bytes, media: str, status: int = 200, headers: Mapping[str
 
 
 def of_csv(rows: Iterable[Iterable[Any]], name: str, headers: Mapping[str, str] | None = None) -> Answer:
-    """Answer with a table as a file, UTF-8 with a mark so that spreadsheets read it as such; no cell is taken for a formula."""
+    """Answer with a CSV file: UTF-8 with a byte order mark, for spreadsheets; cells that look like formulas are escaped."""
     import csv
     import io
 
@@ -115,10 +115,10 @@ def of_error(problem: errors.StewardError) -> Answer:
 
 
 def of_operation(operation: Operation, call: Call) -> Answer:
-    """Answer with how an operation stands: 202 and where to follow it, the resource, or Azure's error.
+    """Answer with the state of an operation: 202 and where to follow it, the resource, or Azure's error.
 
-    With `respond-async` it is the operation also where a retry finds it ended: one form of answer to read. Below `arm/` it is
-    Azure's own first answer, status and body, with where to follow it here; what is not sent yet has none.
+    With `respond-async` the answer is always the operation, even if a retry finds it ended. Below `arm/` it is Azure's own first
+    answer (status and body) with links to this app; an operation that is not sent yet has none.
     """
     queued = _queued(call)
     if call.arm and operation.phase == "following" and not queued:
@@ -130,7 +130,7 @@ def of_operation(operation: Operation, call: Call) -> Answer:
         from shared.operations import settle
 
         status = settle.declared_end(operation) if call.arm else settle.plain_end(operation)
-        if status == 202:  # the only one that is declared: with a monitor that has ended
+        if status == 202:  # the only status that ARM's description has, with a status monitor that has ended
             headers |= follow_headers(operation, call)
         return of_json(None if status == 204 else _with_expiry(operation, call), status, headers)
     if operation.end_status == 503:
@@ -139,7 +139,7 @@ def of_operation(operation: Operation, call: Call) -> Answer:
 
 
 def _with_expiry(operation: Operation, call: Call) -> Any:
-    """Return what an operation made, with the expiry that was asked for; below `arm/` as Azure has it."""
+    """Return the resource that an operation created, with the expiry of the request; below `arm/` exactly as Azure returned it."""
     made, expires = operation.result, operation.expires
     if call.arm or not expires or not isinstance(made, dict):
         return made
@@ -147,28 +147,28 @@ def _with_expiry(operation: Operation, call: Call) -> Any:
 
 
 def _queued(call: Call) -> bool:
-    """Return whether a caller wants the operation itself, ended or not."""
+    """Return whether the caller wants the operation itself, ended or not."""
     return call.method != "GET" and "respond-async" in call.prefers and "wait" not in call.prefers
 
 
 def of_end(operation: Operation, call: Call) -> dict[str, Any]:
-    """Return ARM's error object of an operation that ended otherwise than asked, with its explanation among ARM's own extras."""
+    """Return ARM's error object of an operation that failed or was canceled, with the explanation in `additionalInfo`."""
     from shared.operations import advice
 
-    error = operation.error or errors.AzureError(code=operation.status, message="The operation ended without a reason.")
+    error = operation.error or errors.AzureError(code=operation.status, message="The operation ended without a reason from Azure.")
     out, told = error.to_json(), advice.explain(operation, call.base)
     return {**out, "additionalInfo": [*out.get("additionalInfo", []), {"type": "Explanation", "info": told}]} if told else out
 
 
 def followed(operation: Operation, call: Call, app: App) -> Later:
-    """Return the answer to a call that made an operation: as it stands after `Prefer: wait=N`; as last known if storage fails."""
-    call = replace(call, body=b"")  # who waits, and the circle of these two functions, need not hold it
+    """Return the answer to a call that made an operation: its state after `Prefer: wait=N`, or its last known state."""
+    call = replace(call, body=b"")  # the request body is not kept in memory while the caller waits
 
     def look() -> Later:
         try:
             stored = app.ledger.load(operation.id)
-        except errors.TransientError as problem:  # it is accepted: the answer must say which one it is
-            log.warning("operation %s is answered as last known: %s", operation.id, problem)
+        except errors.TransientError as problem:  # the operation is accepted: the answer must name it
+            log.warning("storage is out of reach; the answer shows operation %s as last known: %s", operation.id, problem)
             return replace(later, ended=True)
         return followed(stored.operation, call, app) if stored else later
 
@@ -178,7 +178,7 @@ def followed(operation: Operation, call: Call, app: App) -> Later:
         try:
             shown = app.ledger.whole(operation)
         except errors.TransientError as problem:
-            log.warning("operation %s is answered as last known: %s", operation.id, problem)
+            log.warning("storage is out of reach; the answer shows operation %s as last known: %s", operation.id, problem)
             shown = replace(operation, resource=None)
         kept = score_answers.has_answer(shown) and not _queued(call)
         found = _of_score(shown, call, app) if kept else of_operation(shown, call)
@@ -189,7 +189,7 @@ def followed(operation: Operation, call: Call, app: App) -> Later:
 
 
 def _of_score(operation: Operation, call: Call, app: App) -> Answer:
-    """Answer with what the endpoint answered: its status, headers and bytes; with `?take=true` for the last time.
+    """Answer with what the endpoint answered: its status, headers and bytes; `?take=true` deletes the stored answer.
 
     Raises:
         BadRequestError: `AnswerGone` (410).
@@ -202,12 +202,12 @@ def _of_score(operation: Operation, call: Call, app: App) -> Answer:
 
 
 def waited(call: Call) -> dict[str, str]:
-    """Return the header that says how long the app waits of what `Prefer: wait=N` asks for, nothing without that."""
+    """Return the Preference-Applied header for `Prefer: wait=N` with the seconds that the app honours; {} without it."""
     return {"Preference-Applied": f"wait={call.wait_s:.0f}"} if call.wait_s else {}
 
 
 def follow_headers(operation: Operation, call: Call) -> dict[str, str]:
-    """Return the headers of a 202: status monitor, result, and when to look again (whole seconds)."""
+    """Return the headers of a 202: status monitor, result, and Retry-After in whole seconds."""
     monitor = to_follow(call, f"operations/{operation.id}")
     return {
         "Operation-Location": monitor,
@@ -218,42 +218,42 @@ def follow_headers(operation: Operation, call: Call) -> dict[str, str]:
 
 
 def retry_after(operation: Operation) -> str:
-    """Return when to look at an operation again, in whole seconds."""
+    """Return after how many whole seconds a caller should read an operation again."""
     pause_s = operation.follow.interval_s if operation.follow else 2.0
     return str(round(min(max(pause_s, 1.0), 10.0)))
 
 
 def own_next_link(body: Any, url: str, call: Call) -> Any:
-    """Replace Azure's nextLink by ours with the same query, byte for byte: `$skipToken` is Azure's to read.
+    """Replace Azure's nextLink with one of this app. The query stays the same, byte for byte: only Azure reads `$skipToken`.
 
     Raises:
-        RejectedError: `UnexpectedNextLink` (502); it leads elsewhere than the list at `url`.
+        RejectedError: `UnexpectedNextLink` (502); the link does not lead to the list at `url`.
     """
     if not isinstance(body, dict) or not body.get("nextLink"):
         return body
     asked, follows = urlsplit(url), urlsplit(str(body["nextLink"]))
     if unquote(asked.path).lower().rstrip("/") != unquote(follows.path).lower().rstrip("/"):
-        message = "Azure's nextLink leads to another path than the list that was asked for."
+        message = "Azure's nextLink leads to another path than the requested list. Read the list again from its first page."
         raise errors.RejectedError(errors.AzureError(code="UnexpectedNextLink", message=message), status=502)
     query = f"{follows.query}{ALL}" if call.flag("all") else follows.query
     return {**body, "nextLink": f"{call.url}?{query}"}
 
 
 def next_link(call: Call, token: str) -> str:
-    """Return the call's own URL with a token of ours, for a list that goes on; no key or old token stays in it."""
+    """Return the URL of the next page of a list: the call's own URL with a new token, without its key and old token."""
     kept = [part for part in call.query.split("&") if part and unquote(part.partition("=")[0]).lower() not in NOT_REPEATED]
     return f"{call.url}?{'&'.join([*kept, f'$skipToken={token}'])}"
 
 
 def place(call: Call) -> str:
-    """Return where the caller's page begins, after that place; '' for the first.
+    """Return the key after which the requested page begins, '' for the first page.
 
     Raises:
-        BadRequestError: `InvalidParameter`; it is no token of such a list.
+        BadRequestError: `InvalidParameter`; the token is not from such a list.
     """
     token = call.text("$skipToken")
     if token and not re.fullmatch(r"\d{8}T\d{6,12}Z-[0-9a-f]{1,64}", token, re.ASCII):
-        message = f"'$skipToken' is '{token[:100]}'; expected the one that a nextLink of this list holds."
+        message = f"'$skipToken' is '{token[:100]}'; expected the token from a nextLink of this list."
         raise errors.BadRequestError("InvalidParameter", message, target="$skipToken")
     return token
 
@@ -265,10 +265,10 @@ def page[T](
 
     Args:
         call: The request.
-        found: What is listed, in the order of its keys.
-        top: How many a page holds.
-        key: The place of each (`records.place`, or a name that begins with the time).
-        shown: Each as JSON.
+        found: The items, in the order of their keys.
+        top: The maximum number of items on a page.
+        key: Returns an item's key (`records.place`, or a name that begins with the time).
+        shown: Returns an item as JSON.
         newest: The greatest key comes first.
     """
     after = place(call)
@@ -279,11 +279,11 @@ def page[T](
 
 
 def to_follow(call: Call, below: str) -> str:
-    """Return a URL of ours that a 202 sends its caller to, with the function key if that came in the URL, as it was sent.
+    """Return a URL of this app for a caller to follow; it holds the function key if the caller sent its key in the URL.
 
-    Who has no say in the headers follows it as it is: Logic Apps repeats an action's `authentication`, which no function key fits
-    into (github.com/Azure/logicapps/issues/611), and Durable Functions' URLs have a key for the same reason. Where the header
-    has a key, the platform reads that one, and the URL gets none.
+    Some clients cannot set headers when they follow a link: Logic Apps repeats an action's `authentication`, which cannot hold a
+    function key (github.com/Azure/logicapps/issues/611); Durable Functions' URLs hold a key for the same reason. A key in the
+    header takes precedence on the platform, so the URL then gets none.
     """
     url = f"{call.base}/{below}"
     if call.header("x-functions-key"):

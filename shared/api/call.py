@@ -1,7 +1,7 @@
-"""One request of the app's API, read once, for any sender: an HTTP caller, or a rule.
+"""One request to the app's API, parsed once, from any sender: an HTTP caller, or a rule.
 
-Names of parameters are read in any casing, as Azure reads them; a value that cannot be used is refused by its name.
-Not here: what a route may be asked (strict), what Azure's own parameters mean, HTTP (functions).
+Parameter names may have any casing, as in Azure; an invalid value is refused with the name of its parameter.
+Not here: what a route accepts (strict), what Azure's own parameters mean, HTTP (functions).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from shared.settings import Settings
 
     class App(context.Services, deliveries.Services, Protocol):
-        """What the handlers need of the composition root (shared.services)."""
+        """The part of the composition root (shared.services) that the handlers need."""
 
         @property
         def blobs(self) -> Blobs: ...  # noqa: D102
@@ -46,24 +46,24 @@ if TYPE_CHECKING:
         def sights(self) -> Sights: ...  # noqa: D102
 
         def queue_named(self, name: str) -> Queue:
-            """Open a queue of the app's account."""
+            """Open a queue of the app's storage account."""
 
 
 WAIT_LIMIT_S = 60.0
-LATEST = datetime(9999, 1, 1, tzinfo=UTC)  # of a parameter: what is counted on from there is a moment, too
+LATEST = datetime(9999, 1, 1, tzinfo=UTC)  # earliest and latest time of a parameter: sums with it stay valid datetimes
 KEY_LIMIT = 255  # characters of an Idempotency-Key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who sent a request over HTTP.
+    """The sender of an HTTP request.
 
     Attributes:
-        principal: Whom the platform signed in, '' without one; not to be believed yet.
-        code: The key that the platform has read in the query, '' without one: the URL is made of a header, too, which may hide it.
-        name: Who it is, once that is known (api.access).
-        grants: What it may do: as much as each of them allows; () is not limited.
-        approved: The id of the approval under which another one has it carried out.
+        principal: The platform's sign-in header, '' without one; not verified yet.
+        code: The key that the platform read from the query, '' without one. `url` may lack it: it depends on a header.
+        name: The sender's name, set by api.access.
+        grants: The sender may do only what all of them allow; () is unlimited.
+        approved: The id of the approval with which another caller had the request carried out.
     """
 
     principal: str = ""
@@ -79,10 +79,10 @@ class RuleRun:
 
     Attributes:
         key: The idempotency key of the step.
-        caller: The rule, as an operation names it.
-        firing, depth: Recorded with the operation: where it comes from, and how many rules led to it.
-        grants: What the rule's author may do, and the rule no more.
-        author: Who that is, '' for a file that came another way than by this API.
+        caller: The rule's name as operations record it.
+        firing, depth: Recorded with the operation: the firing that sent it, and the number of rules in its chain.
+        grants: The rights of the rule's author, which limit the rule.
+        author: The author's name, '' for a file that was not uploaded with this API.
     """
 
     key: str
@@ -101,10 +101,10 @@ class Call:
         path: Below the route prefix, percent-encoded.
         query: As it was sent.
         headers: By name in lower case.
-        named: What the braces of the route's path took.
-        base: The app's own address with the prefix, for links; the Host header has no part in it.
-        arm: It came below `arm/`, from a client of ARM: first answers, ends and links are as ARM's.
-        head: It came as HEAD, and is carried out as GET: nothing of its answer's body arrives.
+        named: The values of the path parameters in the route's braces.
+        base: The app's own address with the prefix, for links; never taken from the Host header.
+        arm: The request came below `arm/`, from an ARM client: answers and links have ARM's form.
+        head: The request came as HEAD and is carried out as GET; the platform drops the body.
     """
 
     method: str
@@ -120,7 +120,7 @@ class Call:
 
     @cached_property
     def asked(self) -> tuple[tuple[str, str], ...]:
-        """The parameters, in their order."""
+        """The query parameters, in order."""
         return tuple(parse_qsl(self.query, keep_blank_values=True))
 
     @cached_property
@@ -130,12 +130,12 @@ class Call:
 
     @property
     def wait_s(self) -> float:
-        """The seconds of `Prefer: wait=N`, at most a minute; what cannot be read was refused (names)."""
+        """The seconds of `Prefer: wait=N`, at most a minute; an invalid value was refused before (names)."""
         return min(float(self.prefers.get("wait") or 0), WAIT_LIMIT_S)
 
     @property
     def url(self) -> str:
-        """Its own address, without the query."""
+        """The request's URL without the query."""
         return "/".join((self.base, *(("arm",) if self.arm else ()), self.path))
 
     @property
@@ -145,7 +145,7 @@ class Call:
 
     @property
     def forwarded(self) -> str:
-        """The query without the parameters that are this app's; the rest is Azure's, byte for byte."""
+        """The query without this app's own parameters; the rest goes to Azure, byte for byte."""
         return paths.forwarded_query(self.query)
 
     def header(self, name: str) -> str:
@@ -165,7 +165,7 @@ class Call:
 
     @property
     def limited(self) -> bool:
-        """Its sender may not see everything of the app."""
+        """Whether the sender is limited to some resources or kinds."""
         return not all(grant.whole for grant in self.sender.grants)
 
     def sees(self, target: str, kind: str = "") -> bool:
@@ -179,11 +179,11 @@ class Call:
         return grants.holds(self.sender.grants, named, kind or named.full_type)
 
     def text(self, name: str, default: str = "") -> str:
-        """Return a parameter: `?Preflight=true` must not be carried out because of its capital."""
+        """Return a parameter in any casing: `?Preflight=true` must not be carried out because of its capital."""
         return next((value for given, value in self.asked if given.lower() == name.lower()), default)
 
     def choice(self, name: str, known: Collection[str]) -> str:
-        """Return a parameter that is one of a few words, as they are written here; '' when it is not given.
+        """Return a parameter that has a fixed set of values, in the casing of `known`; '' when it is not given.
 
         Raises:
             BadRequestError: `InvalidParameter`; it is not one of them.
@@ -226,7 +226,7 @@ class Call:
         )
 
     def moment[T](self, name: str, now: datetime, default: T) -> datetime | T:
-        """Return a parameter that is a moment, or a length of time before now; `default` when it is not given.
+        """Return a parameter that is a time, or a duration before now; `default` when it is not given.
 
         Raises:
             BadRequestError: `InvalidParameter`; it is neither.
@@ -239,7 +239,7 @@ class Call:
         try:
             return now - durations.parse(given)
         except ValueError:
-            expected = "a moment such as 2026-11-30T08:00:00Z, a date, or a length of time such as PT1H"
+            expected = "a time such as 2026-11-30T08:00:00Z, a date, or a duration such as PT1H"
             message = f"'{name}' is '{given[:50]}'; expected {expected}."
             raise errors.BadRequestError("InvalidParameter", message, target=name) from None
 
@@ -247,7 +247,7 @@ class Call:
         """Return a parameter that names a resource or a collection: an ARM id, or a path below `/api`; None when it is not given.
 
         Raises:
-            BadRequestError: it names nothing that is known here.
+            BadRequestError: the catalog has no such resource.
         """
         given = self.text(name)
         if not given:
@@ -262,7 +262,7 @@ class Call:
         return found.id
 
     def api_version(self, example: str) -> str:
-        """Return the caller's own `?api-version=`, '' when there is none; `example` is for the message.
+        """Return the caller's `?api-version=`, '' without one; `example` is for the message.
 
         Raises:
             BadRequestError: `InvalidParameter`; it does not look like one.
@@ -274,11 +274,11 @@ class Call:
         return given
 
     def is_preview(self, target: Target) -> bool:
-        """Return whether the api-version that Azure is asked with is a preview."""
+        """Return whether the request to Azure uses a preview api-version."""
         return (self.api_version(target.api_version) or target.api_version).endswith("-preview")
 
     def azure_query(self, default: str) -> str:
-        """Return the query that Azure is sent: the api-version, the caller's or `default`, and the caller's other parameters."""
+        """Return the query for Azure: the caller's api-version or `default`, and the caller's other parameters."""
         return "&".join(part for part in (f"api-version={self.api_version(default) or default}", self.forwarded) if part)
 
     def idempotency_key(self) -> str:
@@ -295,13 +295,13 @@ class Call:
 
     @property
     def expires(self) -> tuple[tuple[str, str], ...]:
-        """What it says of when that is to be ended which it makes, as headers or as parameters: their names and values."""
+        """The expiry that the request asks for: names and values of its headers or parameters."""
         headers = ((name, self.header(name.lower())) for name in names.EXPIRES)
         asked = (pair for pair in self.asked if pair[0].lower() in {name.replace("-", "").lower() for name in names.EXPIRES})
         return tuple(pair for pair in (*headers, *asked) if pair[1].strip())
 
     def refuse_asks(self, *honoured: str) -> None:
-        """Refuse headers that ask for what this request cannot be given: all of `names.ASKS` but those that are honoured.
+        """Refuse headers that this request cannot honour: all of `names.ASKS` except `honoured`.
 
         Raises:
             BadRequestError: `UnsupportedHeader`.
@@ -310,7 +310,7 @@ class Call:
         names.check_headers(given, honoured, f"{self.method} {self.path.strip('/')}"[:300])
 
     def refuse_preflight(self) -> None:
-        """Refuse `?preflight=true` where there is none: what was only to be asked must not be done.
+        """Refuse `?preflight=true` where no preflight exists: a request that is only a question must not be carried out.
 
         Raises:
             BadRequestError: `InvalidParameter`.
@@ -319,6 +319,6 @@ class Call:
             message = (
                 "'preflight' is for PUT, PATCH, DELETE and actions of resources that Azure Resource Manager keeps, "
                 f"not for this {self.method}. "
-                "Leave it out to send the request."
+                "Omit it to send the request."
             )
             raise errors.BadRequestError("InvalidParameter", message, target="preflight")

@@ -1,4 +1,4 @@
-"""Routes of expiries: list, read, move, forget. What is to expire is said with its create (api.resources.deadline)."""
+"""Routes of expiries: list, read, change, delete. Not here: setting one in a request (resources.deadline)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from shared.expiry.expiries import Services
     from shared.expiry.expiry_record import Expiry
 
-TRIES = 10  # of a change that finds the expiry changed
+TRIES = 10  # attempts when another request changes the expiry at the same time
 LIST_LIMIT = 200
 STATUSES = tuple(each for each in get_args(statuses.OfExpiry) if each != "Canceled")
 EXPIRY = schemas.ref("schemas", "Expiry")
@@ -34,7 +34,7 @@ _TOKEN = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)_([0-9a-f]{20}-[0-
 
 
 def list_soonest(call: Call, app: Services) -> Answer:
-    """GET `expiries?below=&status=&$top=`: the soonest first, with a nextLink while there are more."""
+    """GET `expiries?below=&status=&$top=`: soonest first, with a nextLink while there are more."""
     from shared.expiry import expiries
 
     below, status = call.resource("below", app.settings), call.choice("status", STATUSES)
@@ -42,7 +42,7 @@ def list_soonest(call: Call, app: Services) -> Answer:
     found = _TOKEN.fullmatch(token)
     at = times.moment(found[1]) if found else None
     if token and at is None:
-        message = f"'$skipToken' is '{token[:100]}'; expected the one that a nextLink of this list holds."
+        message = f"'$skipToken' is '{token[:100]}'; expected the token from a nextLink of this list."
         raise errors.BadRequestError("InvalidParameter", message, target="$skipToken")
     after = (at, found[2]) if found and at else None
     rows = (each for each in _briefs(app, status, after) if _within(each[2], below) and call.sees(each[2]))
@@ -56,7 +56,7 @@ def list_soonest(call: Call, app: Services) -> Answer:
 
 
 def _briefs(app: Services, status: str, after: tuple[datetime, str] | None) -> Iterator[tuple[datetime, str, str]]:
-    """Yield moment, name and target of the expiries behind a place."""
+    """Yield time, name and target of the expiries after a given one."""
     from shared.expiry import expiry_record
 
     equal = {"state": status} if status else None
@@ -79,7 +79,7 @@ def read(call: Call, app: Services) -> Answer:
 
 
 def move(call: Call, app: Services) -> Answer:
-    """PATCH `expiries/{id}` {"at"|"in"}: make it due at another moment."""
+    """PATCH `expiries/{id}` {"at"|"in"}: change its time."""
     from shared.api.resources import deadline
     from shared.expiry import expiries
 
@@ -95,7 +95,7 @@ def move(call: Call, app: Services) -> Answer:
 
 
 def forget(call: Call, app: Services) -> Answer:
-    """DELETE `expiries/{id}`: its resource stays."""
+    """DELETE `expiries/{id}`: delete the expiry; its resource stays."""
     from shared.expiry import expiries
 
     _decided(call, app, lambda known: expiries.drop(known, app))
@@ -103,11 +103,11 @@ def forget(call: Call, app: Services) -> Answer:
 
 
 def _decided[T](call: Call, app: Services, change: Callable[[Versioned[Expiry]], T]) -> T:
-    """Record what a caller decides of an expiry, though a step of its own is recorded meanwhile."""
+    """Record a caller's change of an expiry; try again if the worker changes it at the same time."""
     for _ in range(TRIES):
         with suppress(storage.ConflictError):
             return change(_load(call, app))
-    message = "Other requests kept changing the expiry at the same moment; read it and send the request again."
+    message = "Other requests changed the expiry at the same time. Read it and send the request again."
     raise errors.BadRequestError("ExpiryChanged", message, target="id", status=409)
 
 
@@ -129,7 +129,7 @@ ROUTES: tuple[Route, ...] = (
         "expiries_list",
         "GET /expiries",
         list_soonest,
-        summary="The expiries, open and ended, by their time: the soonest first",
+        summary="The expiries, open and ended, by their time, soonest first",
         query={
             "below": schemas.STRING,
             "status": {"type": "string", "enum": list(STATUSES)},

@@ -1,7 +1,7 @@
-"""What a failed operation says of itself: its cause, the end of its log, the next step.
+"""The explanation of a failed operation: its cause, the end of its log, the next step.
 
-The log is read when the operation is, and never stored; the setting STEWARD_FAILURE_LOGS turns it off. Not here: which
-failure wants which step (operations.advice), where logs are (jobs.logs).
+The log is fetched whenever the operation is read, and never stored; the setting STEWARD_FAILURE_LOGS turns it off. Not here: which
+step helps with which failure (operations.advice), where logs are (jobs.logs).
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def whole(operation: Operation, call: Call, app: App) -> dict[str, Any]:
 def _add_log(told: dict[str, Any], operation: Operation, call: Call, app: App) -> None:
     try:
         found = logs.tail(ids.parse(operation.target), app.client, app.addresses)
-    except errors.StewardError as problem:  # the cause is known all the same
-        told["log"] = {"problem": f"The log cannot be read now. {problem.error.message}"}
+    except errors.StewardError as problem:  # the cause does not depend on the log
+        told["log"] = {"problem": f"The log could not be read. {problem.error.message}"}
         return
     if found is None:
         return

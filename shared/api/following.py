@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from shared.operations.models import Operation
 
 LIST_LIMIT = 200
-LIST_BUDGET_S = 20.0  # how long a page looks back before it is answered as far as it got
+LIST_BUDGET_S = 20.0  # how long one request searches before it returns the page as far as found
 STATUSES: tuple[str, ...] = get_args(statuses.OfOperation)
 STATUS: schemas.Json = {"type": "string", "enum": list(STATUSES)}
 OPERATION = schemas.ref("schemas", "Operation")
@@ -60,7 +60,7 @@ def _shown(operation: Operation, call: Call, app: App, wait_s: float) -> Later:
 
 
 def result(call: Call, app: App) -> Operation:
-    """GET `operations/{id}/result`: 202 while running, then the resource or Azure's error; of a score the endpoint's answer."""
+    """GET `operations/{id}/result`: 202 while running, then the resource or Azure's error; for a score the endpoint's answer."""
     operation = _load(call, app).operation
     if not _is_own(operation, call, app):
         grants.check_role(call.sender.grants, call.by(app.settings), "the answer to another caller's score", "operator")
@@ -68,12 +68,12 @@ def result(call: Call, app: App) -> Operation:
 
 
 def _is_own(operation: Operation, call: Call, app: App) -> bool:
-    """Return whether an operation is not a score, whose body and answer are its caller's data, or is this caller's score."""
+    """Return whether this caller may read the result: a score's request and answer belong to the caller who sent it."""
     return not operation.scores or operation.caller == call.by(app.settings)
 
 
 def list_newest(call: Call, app: App) -> Answer:
-    """GET `operations`: the newest first, with a nextLink while there are more."""
+    """GET `operations`: newest first, with a nextLink while there are more."""
     from shared.operations import listing
 
     wanted = replace(
@@ -93,7 +93,7 @@ def list_newest(call: Call, app: App) -> Answer:
 
 
 def _wanted(call: Call, app: App) -> listing.Wanted:
-    """Return which operations a list or the load is about."""
+    """Return the filter of a list or of the load."""
     from shared.operations import listing
 
     target, below = (call.resource(name, app.settings) for name in ("target", "below"))
@@ -113,14 +113,14 @@ def _wanted(call: Call, app: App) -> listing.Wanted:
 
 
 def load(call: Call, app: App) -> Answer:
-    """GET `load`: how many operations were accepted in each part of a time, and how they ended."""
+    """GET `load`: the number of operations accepted per interval, and how they ended."""
     from shared.operations import listing
     from shared.operations import load as load_counts
 
     wanted, now = _wanted(call, app), app.clock()
     since, until = wanted.since or now - load_counts.DAY, wanted.place.at if wanted.place else now
     if since >= until or until - since > load_counts.LONGEST:
-        message = f"'since' to 'until' is {until - since}; expected more than nothing and at most {load_counts.LONGEST.days} days."
+        message = f"'since' to 'until' is {until - since}; expected a positive time of at most {load_counts.LONGEST.days} days."
         raise errors.BadRequestError("InvalidParameter", message, target="since")
     found = listing.briefs(replace(wanted, since=since), app.ledger)
     seen = (each for each in found if call.sees(str(each.columns.get("target", ""))))
@@ -138,14 +138,14 @@ def _brief(operation: Operation, call: Call) -> dict[str, object]:
 
 
 def parked(call: Call, app: App) -> Answer:
-    """GET `parked`: the endpoints that sleep, or are on their way there or back."""
+    """GET `parked`: the endpoints that are parked, parking or waking."""
     from shared.endpoints import snapshots
 
     return answer.of_json({"value": [each.view() for each in snapshots.every(app.blobs) if call.sees(each.endpoint)]})
 
 
 def cancel(call: Call, app: App) -> Answer:
-    """POST `operations/{id}/cancel?abandon=true`: 200 with the operation as it stands now; scorers cancel their own scores."""
+    """POST `operations/{id}/cancel?abandon=true`: 200 with the operation's state; scorers cancel only their own scores."""
     from shared.operations import flows
 
     abandon = call.flag("abandon")
@@ -161,7 +161,7 @@ def _load(call: Call, app: App) -> Stored:
     operation_id = call.named.get("id", "")
     stored = app.ledger.load(operation_id)
     if stored is None:
-        message = f"There is no operation '{operation_id[:100]}'; ended ones are kept for {app.settings.retention_days} days."
+        message = f"There is no operation '{operation_id[:100]}'; ended operations are kept for {app.settings.retention_days} days."
         raise errors.BadRequestError("OperationNotFound", message, target="id", status=404)
     target = ids.parse(stored.operation.target) if call.limited else None
     if target:
@@ -174,7 +174,7 @@ ROUTES: tuple[Route, ...] = (
         "operations_list",
         "GET /operations",
         list_newest,
-        summary="The operations of this app, the newest first",
+        summary="The operations of this app, newest first",
         query={**FILTERS, "$top": schemas.top(200), "SkipToken": ""},
         answers={"200": schemas.ref("schemas", "OperationList")},
     ),
@@ -182,7 +182,7 @@ ROUTES: tuple[Route, ...] = (
         "load",
         "GET /load",
         load,
-        summary="How many operations were accepted over time, and how they ended: the last day unless said otherwise",
+        summary="The number of operations accepted over time, and how they ended; by default for the last day",
         query=FILTERS,
         answers={"200": schemas.ref("schemas", "Load")},
     ),
@@ -190,7 +190,7 @@ ROUTES: tuple[Route, ...] = (
         "parked",
         "GET /parked",
         parked,
-        summary="The online endpoints that are parked, with the deployments that a call puts back",
+        summary="The parked online endpoints, with the deployments that a call restores",
         answers={"200": schemas.listed(schemas.ref("schemas", "ParkedEndpoint"))},
     ),
     Route(
@@ -208,7 +208,7 @@ ROUTES: tuple[Route, ...] = (
         "operations_result",
         "GET /operations/{id}/result",
         result,
-        summary="The result: 202 while it runs, then the resource or Azure's error; of a score the endpoint's own answer",
+        summary="The result: 202 while it runs, then the resource or Azure's error; for a score, the endpoint's own answer",
         query={"Prefer": "", "take": {"type": "boolean"}},
         answers={"200": {}, "201": {}, "202": OPERATION, "204": None},
         answers_as=("*/*",),
@@ -220,7 +220,7 @@ ROUTES: tuple[Route, ...] = (
         "POST /operations/{id}/cancel",
         cancel,
         role="scorer",
-        summary="Cancel: what is not sent yet, or a job or run; with `abandon` only stop following it",
+        summary="Cancel an operation that is not sent yet, or a job or run; with `abandon` only stop following it",
         query={"abandon": {"type": "boolean"}},
         answers={"200": OPERATION},
         problems={**MISSING, **BUSY},

@@ -1,4 +1,4 @@
-"""Handling a call: refuse what cannot be, let its route carry it out. A call that no route takes is refused with what there is."""
+"""Handle a request: check it, then call its route's handler. Without a route, the refusal lists the routes that exist."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from shared.api.call import Call
     from shared.api.route import Outcome, Route
 
-BODY_LIMIT = 100_000_000  # bytes of a request; over 104,857,600 the platform answers 500 without a body
+BODY_LIMIT = 100_000_000  # bytes of a request; above 104,857,600 the platform answers 500 without a body
 CHUNKED = (
     "The body was sent in chunks (Transfer-Encoding) and did not arrive: Azure Functions hands on only a body with Content-Length. "
-    "Send that header; in .NET use StringContent, or await LoadIntoBufferAsync() of the content before it is sent."
+    "Send that header; in .NET use StringContent, or await the content's LoadIntoBufferAsync() before you send it."
 )
 
 
 def carry_out(call: Call, route: Route, app: Any) -> Outcome:
     """Check a call against its route and its sender's rights, and carry it out.
 
-    What changes something, or reads a secret, is audited.
+    Changes and reads of secrets are audited.
 
     Raises:
-        StewardError: it is refused, or fails.
+        StewardError: the request is refused, or fails.
     """
     check_body(call)
     if route.anonymous:
@@ -53,7 +53,7 @@ def carry_out(call: Call, route: Route, app: Any) -> Outcome:
 
 def _audited(call: Call, route: Route, asked: admission.Asked | None, app: Any) -> Outcome:
     entry = audit.entry(call, route, asked, app)
-    recorded = asked is None or asked.secret or asked.row is None or asked.direct  # the rest becomes an operation
+    recorded = asked is None or asked.secret or asked.row is None or asked.direct  # the other requests become operations
     if recorded:
         audit.write(entry, app)
     try:
@@ -69,10 +69,10 @@ def _audited(call: Call, route: Route, asked: admission.Asked | None, app: Any) 
 
 
 def answered(call: Call, route: Route, app: Any) -> Answer | Later:
-    """Return the answer to a call, or what the caller wants to wait for; part of the trace that its `traceparent` names.
+    """Return the answer to a call, or a `Later` if the caller wants to wait; it joins the trace of the call's `traceparent`.
 
     Raises:
-        StewardError: it is refused, or fails.
+        StewardError: the request is refused, or fails.
     """
     if app is not None and app.settings.address:
         call = replace(call, base=app.settings.address)
@@ -84,7 +84,7 @@ def answered(call: Call, route: Route, app: Any) -> Answer | Later:
 
 
 def at_once(call: Call, route: Route, app: Any) -> Answer:
-    """Return the answer to a call of a route that does not let its caller wait.
+    """Return the answer to a call of a route without waiting.
 
     Raises:
         StewardError: see `answered`.
@@ -94,7 +94,7 @@ def at_once(call: Call, route: Route, app: Any) -> Answer:
 
 
 def check_body(call: Call) -> None:
-    """Refuse a body that did not arrive, that is too large, or that is compressed: by its own name, before it is read as something.
+    """Refuse a body that did not arrive, is too large or is compressed, before the body is parsed.
 
     Raises:
         BadRequestError: `LengthRequired` (411), `RequestContentTooLarge` (413), `UnsupportedMediaType` (415).
@@ -112,14 +112,14 @@ def check_body(call: Call) -> None:
 
 
 def refusal(method: str, path: str, rows: Sequence[Route]) -> errors.StewardError:
-    """Return why none of some routes takes a request: an empty segment, another verb, or a name that is not there."""
+    """Return why no route matches a request: an empty segment, a verb that the path does not have, or an unknown name."""
     plain = path.rstrip("/")
     if "" in plain.split("/")[1:]:
-        message = f"'{path[:200]}' has an empty segment; leave it out, or put /arm behind /api, where ARM's paths may have them."
+        message = f"'{path[:200]}' has an empty segment; remove it, or use /api/arm/, which accepts empty segments."
         return errors.BadRequestError("InvalidPath", message, target="path")
     if verbs := {each.verb for each in rows if each.takes(plain)}:
         allow = sorted(verbs | ({"HEAD"} if "GET" in verbs else set()))
-        return errors.MethodNotAllowedError(f"There is no {method} of '{plain[:200]}'; there is {', '.join(allow)}.", allow)
+        return errors.MethodNotAllowedError(f"'{plain[:200]}' has no {method}; it has {', '.join(allow)}.", allow)
     first, _, below = plain.partition("/")
     there = sorted({each.template.split("/")[0] for each in rows}, key=str.lower)
     if first.lower() not in {name.lower() for name in there}:

@@ -1,6 +1,6 @@
-"""Names that callers write: of headers, preferences and fields of our own; what is not known is refused with the nearest name.
+"""Names of the app's own headers, preferences and fields: an unknown name is refused with the nearest known one.
 
-Pure. Not here: which names a route takes (strict).
+Pure. Not here: which names a route accepts (strict).
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 EXPIRES = ("Expires-In", "Expires-At")
-ASKS = ("Prefer", "Idempotency-Key", "Callback-Url", *EXPIRES, "Upload-Id")  # headers that ask for something
-READ = (*ASKS, "traceparent", "WebHook-Request-Origin", "x-ms-client-request-id")  # all that this app reads by a name of its own
-HANDED_ON = ("azureml-model-deployment",)  # without it a score goes to another deployment
-OTHERWISE = {  # words of other tools: headers that are ours under another name
+ASKS = ("Prefer", "Idempotency-Key", "Callback-Url", *EXPIRES, "Upload-Id")  # headers that change how a request is carried out
+READ = (*ASKS, "traceparent", "WebHook-Request-Origin", "x-ms-client-request-id")  # all of the app's own headers
+HANDED_ON = ("azureml-model-deployment",)  # if it were dropped, a score would reach another deployment
+OTHERWISE = {  # names that other tools have for this app's headers
     **dict.fromkeys(("idempotency", "idempotency-token", "idempotent", "request-key"), "Idempotency-Key"),
     **dict.fromkeys(("callback", "notify-url", "webhook-url"), "Callback-Url"),
     **dict.fromkeys(("ttl", "expires-after"), "Expires-In"),
     **dict.fromkeys(("preflight", "dry-run", "dryrun", "what-if"), "the query parameter preflight=true"),
 }
 PREFERENCES = ("wait", "respond-async")
-CONDITIONS = ("If-Match", "If-Unmodified-Since", "If-None-Match")  # on what the resource is now
-ALIKE = 0.65  # of two names, so that a hint is none that misleads
-FOR_CACHES = "If-None-Match"  # of a GET: the whole answer is right, too
+CONDITIONS = ("If-Match", "If-Unmodified-Since", "If-None-Match")  # preconditions on the resource's state
+ALIKE = 0.65  # similarity of two names from which a hint does not mislead
+FOR_CACHES = "If-None-Match"  # on a GET it is safe to ignore: a full answer is valid
 OTHER_VERBS = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
 
 
 def check_spelling(headers: Mapping[str, str]) -> None:
-    """Refuse headers and preferences that are one edit from one of ours, and preferences of ours that cannot be read.
+    """Refuse misspelled headers and preferences (one edit from the app's own), and preferences with an invalid value.
 
     Raises:
         BadRequestError: `UnknownHeader`, `InvalidHeader`.
@@ -52,7 +52,7 @@ def check_spelling(headers: Mapping[str, str]) -> None:
 
 
 def check_conditions(headers: Mapping[str, str], verb: str, what: str) -> None:
-    """Refuse a request that is to be carried out only if something holds which this app cannot look at, or as another verb.
+    """Refuse preconditions, which this app cannot check, and headers that override the verb.
 
     Raises:
         BadRequestError: `UnsupportedHeader`.
@@ -60,37 +60,37 @@ def check_conditions(headers: Mapping[str, str], verb: str, what: str) -> None:
     for name in CONDITIONS:
         if name.lower() in headers and not (verb == "GET" and name == FOR_CACHES):
             message = (
-                f"{what} cannot honour '{name}': Azure Machine Learning compares no ETags and would carry it out anyway. "
-                "Send it without; requests to one resource are carried out in their order."
+                f"{what} cannot honour '{name}': Azure Machine Learning compares no ETags and would carry out the request anyway. "
+                "Omit the header; requests to one resource run in order."
             )
             raise errors.BadRequestError("UnsupportedHeader", message, target=name)
     for name in OTHER_VERBS:
         if name.lower() in headers:
-            message = f"{what} cannot honour '{name}'; send the request with that verb itself."
+            message = f"{what} cannot honour '{name}'; send the request with the verb itself."
             raise errors.BadRequestError("UnsupportedHeader", message, target=name)
 
 
 def _check_preferences(given: Mapping[str, str]) -> None:
-    """Refuse a preference one edit from ours, and a value of ours that cannot be read; unknown ones are ignored (RFC 7240)."""
+    """Refuse a misspelled preference and an invalid value; unknown preferences are ignored (RFC 7240)."""
     for name, wanted in given.items():
         word = re.split(r"[\s:]", name)[0]
         if word != name and (word in PREFERENCES or did_you_mean.nearest(word, PREFERENCES)):
-            message = f"'Prefer: {name[:50]}' cannot be read; expected for example 'Prefer: wait=30' or 'Prefer: respond-async'."
+            message = f"'Prefer: {name[:50]}' is not valid; expected for example 'Prefer: wait=30' or 'Prefer: respond-async'."
             raise errors.BadRequestError("InvalidHeader", message, target="Prefer")
         if name not in PREFERENCES and (near := did_you_mean.nearest(name, PREFERENCES)):
             message = f"There is no preference '{name[:80]}'; did you mean 'Prefer: {near}'?"
             raise errors.BadRequestError("UnknownHeader", message, target="Prefer")
         shown = f"'Prefer: {name}{'=' if wanted else ''}{wanted[:50]}'"
         if name == "wait" and not (wanted.isascii() and wanted.isdigit()):
-            message = f"{shown} has no whole number of seconds; expected for example 'Prefer: wait=30', at most 60."
+            message = f"{shown} is not a whole number of seconds; expected for example 'Prefer: wait=30', at most 60."
             raise errors.BadRequestError("InvalidHeader", message, target="Prefer")
         if name == "respond-async" and wanted:
-            message = f"{shown} has a value; expected 'Prefer: respond-async', or nothing of it."
+            message = f"{shown} has a value; expected 'Prefer: respond-async' without one."
             raise errors.BadRequestError("InvalidHeader", message, target="Prefer")
 
 
 def check_headers(headers: Mapping[str, str], honoured: Collection[str], what: str) -> None:
-    """Refuse headers that ask for what a request cannot be given.
+    """Refuse headers that a request cannot honour.
 
     Raises:
         BadRequestError: `UnsupportedHeader`.
@@ -100,15 +100,15 @@ def check_headers(headers: Mapping[str, str], honoured: Collection[str], what: s
         value = asked.get(name.lower(), "").strip()
         if not value or name in honoured:
             continue
-        if name == "Prefer" and "respond-async" not in preferences(value):  # what is answered at once has waited long enough
+        if name == "Prefer" and "respond-async" not in preferences(value):  # answered at once: no wait
             continue
         shown = f"{name}: respond-async" if name == "Prefer" else name
-        message = f"{what} cannot honour '{shown}'; send it without."
+        message = f"{what} cannot honour '{shown}'; omit it."
         raise errors.BadRequestError("UnsupportedHeader", message, target=name)
 
 
 def check_fields(body: Mapping[str, object], known: Collection[str]) -> None:
-    """Refuse members of a body of ours that are not known.
+    """Refuse unknown fields in a body of the app's own.
 
     Raises:
         BadRequestError: `UnknownField`.
@@ -120,7 +120,7 @@ def check_fields(body: Mapping[str, object], known: Collection[str]) -> None:
 
 
 def preferences(value: str) -> dict[str, str]:
-    """Return the preferences of a Prefer header (RFC 7240), names in lower case; of one that is given twice, the first counts."""
+    """Return the preferences of a Prefer header (RFC 7240), names in lower case; the first of repeated ones counts."""
     out: dict[str, str] = {}
     for part in value.replace(";", ",").split(","):
         name, _, wanted = part.strip().partition("=")
@@ -130,10 +130,10 @@ def preferences(value: str) -> dict[str, str]:
 
 
 def hint(near: str, known: Collection[str]) -> str:
-    """Return the end of a refusal: the nearest name, else all that are known."""
+    """Return the end of a refusal: the nearest known name, or all known names."""
     if near:
         return f"; did you mean '{near}'?"
-    return f"; known are: {listed(known)}." if known else "; this takes none. Leave it out."
+    return f"; expected one of: {listed(known)}." if known else "; none is expected here. Omit it."
 
 
 def listed(names: Collection[str]) -> str:

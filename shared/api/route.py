@@ -1,7 +1,7 @@
-"""A row of the table of routes: what it takes, who may send it, what carries it out, and how it is described.
+"""A row of the route table: verb, path, parameters, role, handler and description.
 
-The rows feed the registration of functions, the check of names (strict) and the OpenAPI document. Not here: the rows
-(resource_routes, and each room's own), all of them together (shared.route_table).
+The rows are used to register functions, to check names (strict) and to make the OpenAPI document. Not here: the rows
+(resource_routes, and each room's own), the whole table (shared.route_table).
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ class Route:
     """One verb and path.
 
     Attributes:
-        id: Its operation id in the document; of resources, which the table of kinds describes, the function's name.
-        call: Verb and path below the prefix.
-        handler: Carries it out: the call, and the composition root.
-        function: The platform's name of the function that takes it, where that is not `id`; rows of one path share one.
-        role: What its sender must at least be; `anyone` needs no key. Of resources the kind may ask for more.
-        whole: It concerns the whole app: callers who are limited to places or kinds may not.
+        id: Its operation id in the OpenAPI document; for resources, which the table of kinds describes, the function's name.
+        call: Verb and path below the route prefix.
+        handler: Called with the call and the composition root.
+        function: The name of its Azure function, if that is not `id`; rows with the same path share one.
+        role: The lowest role that may use it; `anyone` needs no key. For resources, the kind may require a higher one.
+        whole: It concerns the whole app: closed to callers who are limited to places or kinds.
         summary: What it does.
-        query: Schema by parameter; a name of `schemas.parameters` stands for itself.
-        path: Schema by parameter of the path, where it is not any text.
+        query: Schema by parameter; a name alone refers to `schemas.parameters`.
+        path: Schema by path parameter, if it is not just any string.
         body: Schema by media type.
         needed: The body is required.
-        answers: Schema of each status' JSON; None is an answer without a body. Other media: `answers_as`.
+        answers: Schema of the JSON of each status, None for an answer without a body. Other media types: `answers_as`.
         answers_as: Further media types of a 200.
-        problems: Refusals besides 400, 401, 500 and 503.
-        polled: Clients of ARM follow it with the query and headers of their first request, which say nothing here.
-        about: How many segments of its path name the resource it is about: any ARM id may stand there, and its sender's rights
-            are judged by it. Its function is that of the resource's own paths.
-        probe: It must answer while callers hold every thread: it has one of its own, and two seconds.
+        problems: Error statuses besides 400, 401, 500 and 503.
+        polled: ARM clients poll it with the query and headers of their first request, which are ignored here.
+        about: The number of its path's segments that name a resource: any ARM id may stand there, and the sender's rights are
+            checked against it. Its function is that of the resource's own paths.
+        probe: It must answer even if callers hold all threads: it runs on a thread of its own, for two seconds at most.
     """
 
     id: str
@@ -75,7 +75,7 @@ class Route:
 
     @property
     def trigger(self) -> str:
-        """The platform's name of its function."""
+        """The name of its Azure function."""
         return self.function or self.id
 
     @property
@@ -90,42 +90,42 @@ class Route:
 
     @property
     def own(self) -> bool:
-        """It is the app's own, not a path of Azure's kinds."""
+        """Whether it is the app's own route, not a path of a resource."""
         return not self.template.endswith(REST)
 
     @property
     def anonymous(self) -> bool:
-        """No key is asked for."""
+        """Whether it needs no key."""
         return self.role == "anyone"
 
     @property
     def signs_in(self) -> bool:
-        """The platform's sign-in, where it is on, covers the path: only then are its headers believed."""
+        """Whether the platform's sign-in, if enabled, covers the path: its headers are trusted only then."""
         return self.role not in ("anyone", "events")
 
     @property
     def audited(self) -> bool:
-        """Each call of it leaves a row, whether or not it becomes an operation, which is a row of its own."""
+        """Whether each call is audited with a row; an operation also has its row in the ledger."""
         return self.own and self.verb != "GET" and self.role in ("scorer", "operator", "admin")
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The parameters that it takes."""
+        """The query parameters that it accepts."""
         return tuple(each["name"] for each in self._given("query"))
 
     @property
     def forms(self) -> Mapping[str, Json]:
-        """The schema of each parameter that it takes."""
+        """The schema of each query parameter."""
         return {each["name"]: each["schema"] for each in self._given("query")}
 
     @property
     def many(self) -> frozenset[str]:
-        """Those that may be given several times."""
+        """The parameters that may be repeated."""
         return frozenset(each["name"] for each in self._given("query") if each["schema"].get("type") == "array")
 
     @property
     def honoured(self) -> frozenset[str]:
-        """The headers that it takes."""
+        """The app's own headers that it honours."""
         return frozenset(each["name"] for each in self._given("header"))
 
     def _given(self, where: str) -> list[Json]:
@@ -136,24 +136,24 @@ class Route:
         return [each for each in given if each["in"] == where]
 
     def takes(self, path: str) -> bool:
-        """Return whether a decoded path without empty segments fits."""
+        """Return whether a decoded path without empty segments matches."""
         scope = SCOPE if self.about else ""
         pattern = scope + re.sub(r"\\{\w+\\}", "[^/]+", re.escape(self.template.removesuffix(REST)))
         return bool(re.fullmatch(pattern + ("" if self.own else ".*"), path if self.own else f"{path}/", re.IGNORECASE))
 
     def resource(self, path: str) -> str:
-        """Return the part of a path that names the resource it is about."""
+        """Return the part of a path that names the resource."""
         segments = path.strip("/").split("/")
         return "/".join(segments[: len(segments) - len(self.template.split("/")) + self.about])
 
     def named(self, path: str) -> dict[str, str]:
-        """Return what the braces of its template take of a path."""
+        """Return the values of the path parameters."""
         segments, names = path.strip("/").split("/"), self.template.split("/")
         pairs = zip(reversed(names), reversed(segments), strict=False)
         return {name.strip("{}"): segment for name, segment in pairs if name.startswith("{")}
 
 
 def find(rows: Collection[Route], verb: str, path: str) -> Route | None:
-    """Return the row that takes a request; HEAD goes with GET."""
+    """Return the row that matches a request; HEAD counts as GET."""
     wanted = "GET" if verb == "HEAD" else verb
     return next((each for each in rows if each.verb == wanted and each.takes(path)), None)

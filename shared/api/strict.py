@@ -1,8 +1,8 @@
-"""What a request may ask for, by route: parameters, headers, whether it has a body. What is not known is refused, never ignored.
+"""Checks each route's parameters, headers and body. An unknown name is refused, never ignored.
 
-A mistyped name would otherwise widen or carry out what was meant to be narrow or only asked. On the app's own routes the
-row is the whole list; on paths of Azure's kinds all other names are Azure's own and stay free, unless they are one
-edit away from one of ours. Pure. Not here: what the parameters mean (call, jobs.search).
+Otherwise a mistyped filter would widen a request, and a mistyped `preflight` would carry it out. On the app's own routes the row
+lists everything that is allowed; on resource paths all other names belong to Azure and pass, unless they are one edit from one of
+this app's. Pure. Not here: what the parameters mean (call, jobs.search).
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from shared.api.call import Call
     from shared.api.route import Route
 
-KEYS = frozenset({"code", "clientid"})  # of the platform: any route takes them
-LARGEST = 10**9 - 1  # of a whole number without a maximum of its own
-SAYS_NOTHING = 16  # bytes that may be an empty object and some space; a longer body is not copied to see
-# Azure's own, of requests that it carries out over time: a client of ARM may repeat them at each poll.
+KEYS = frozenset({"code", "clientid"})  # the platform's own: allowed on every route
+LARGEST = 10**9 - 1  # default maximum of a whole number
+SAYS_NOTHING = 16  # a body up to this many bytes may be an empty object with spaces
+# Azure's own parameters of long-running requests: an ARM client may repeat them at each poll.
 REPEATED = frozenset({"api-version", "underlyingresourceaction", "forcetopurge", "skipvalidation"})
-AZURE: dict[str, tuple[str, ...]] = {  # what is ours on paths of Azure's kinds, by verb
+AZURE: dict[str, tuple[str, ...]] = {  # the app's own parameters on resource paths, by verb
     "GET": ("api-version", "all"),
     "PUT": ("api-version", "preflight", "set", "expiresin", "expiresat"),
     "PATCH": ("api-version", "preflight", "set"),
     "POST": ("api-version", "preflight", "set", "expiresin", "expiresat", "each"),
     "DELETE": ("api-version", "preflight", "force"),
 }
-MEANT = {  # ours, and what each is for
+MEANT = {  # the app's own parameters, and the requests they belong to
     "all": "GET of a list",
     "preflight": "PUT, PATCH, DELETE and POST of a resource",
     "force": "DELETE",
@@ -44,23 +44,23 @@ MEANT = {  # ours, and what each is for
     "abandon": "POST operations/{id}/cancel",
     "wait": "GET operations/{id}; elsewhere send the header Prefer: wait=N",
 }
-AZURES = ("underlyingResourceAction", "forceToPurge", "skipValidation")  # what is asked without them may be more than is meant
-OTHERWISE = {  # words of other tools for ours: carried out without them, a request does what it was only to look at, or for ever
+AZURES = ("underlyingResourceAction", "forceToPurge", "skipValidation")  # without them a request may do more than it was meant to
+OTHERWISE = {  # other tools' names for ours; if they were ignored, a dry run would be carried out, or an expiry lost
     **dict.fromkeys(("dryrun", "whatif", "validate", "validateonly", "checkonly", "simulate", "noop"), "preflight"),
     **dict.fromkeys(("expires", "expiry", "expiration", "expireafter", "ttl", "timetolive", "deleteafter"), "expiresin"),
 }
-SCORED = re.compile(r"/(score|invoke)/?$", re.IGNORECASE)  # whose query goes nowhere
+SCORED = re.compile(r"/(score|invoke)/?$", re.IGNORECASE)  # paths whose query is not sent to Azure
 OF_SCORES = ("each", "api-version")
-VIEWED = re.compile(r"/[^/]+/(logs|metrics|discovery)/?$", re.IGNORECASE)  # which the app makes itself
+VIEWED = re.compile(r"/[^/]+/(logs|metrics|discovery)/?$", re.IGNORECASE)  # the app itself answers these
 OF_VIEWS = {"logs": ("file", "api-version"), "metrics": ("api-version",), "discovery": ("api-version",)}
 SEARCH = search.PARAMETERS | {"$top", "$skiptoken", "all"}
-JOBS = frozenset(  # of Azure's own list of jobs, api-version 2025-12-01
+JOBS = frozenset(  # parameters of Azure's own list of jobs, api-version 2025-12-01
     {"$skip", "jobtype", "listviewtype", "asset_name", "scheduled", "scheduleid", "properties", "api-version"}
 )
 
 
 def check(call: Call, route: Route) -> None:
-    """Refuse what the route of a request does not know.
+    """Refuse parameters, headers and bodies that the route does not accept.
 
     Raises:
         BadRequestError: `UnknownParameter`, `InvalidParameter`, `UnknownHeader`, `InvalidHeader`, `UnsupportedHeader`,
@@ -97,7 +97,7 @@ def check(call: Call, route: Route) -> None:
 
 
 def _whole(verb: str, path: str) -> tuple[str, ...]:
-    """Return all the parameters of a path whose query goes nowhere; () where Azure has others."""
+    """Return all parameters of a path whose query is not sent to Azure; () where Azure has more."""
     if verb == "POST" and SCORED.search(path):
         return OF_SCORES
     viewed = VIEWED.search(path) if verb == "GET" and not _is_regional(path) else None
@@ -105,7 +105,7 @@ def _whole(verb: str, path: str) -> tuple[str, ...]:
 
 
 def _is_regional(path: str) -> bool:
-    """Return whether a path is one of a workspace's regional server, where a DELETE may have a body."""
+    """Return whether a path belongs to a workspace's regional server, where a DELETE may have a body."""
     return path.strip("/").partition("/")[0].lower() in addresses.CALLERS_PLANES
 
 
@@ -114,7 +114,7 @@ def _says(call: Call) -> bool:
 
 
 def _check_forms(call: Call, route: Route) -> None:
-    """Refuse a value that its parameter's schema does not have, before anything is looked up."""
+    """Refuse a value that does not match its parameter's schema, before anything is looked up."""
     for name, schema in route.forms.items():
         if "enum" in schema:
             call.choice(name, schema["enum"])
@@ -125,12 +125,12 @@ def _check_forms(call: Call, route: Route) -> None:
 
 
 def _check_azure(verb: str, path: str, given: Sequence[tuple[str, str]]) -> None:
-    """Refuse our own parameters where they mean nothing, and names that are one edit from them; the others are Azure's."""
+    """Refuse the app's own parameters where they have no meaning, and misspelled ones; all others are Azure's."""
     ours = AZURE.get(verb, ())
     for name, _ in given:
         low = name.lower()
         if low in MEANT and low not in ours:
-            message = f"'{low}' is not for this {verb}: it is for {MEANT[low]}."
+            message = f"'{low}' does not apply to this {verb}; it applies to {MEANT[low]}."
             raise errors.BadRequestError("InvalidParameter", message, target=low)
         if low in (*MEANT, *KEYS, *REPEATED):
             continue
@@ -151,10 +151,10 @@ def _check_values(given: Sequence[tuple[str, str]], known: Collection[str], many
     for name in known:
         values = [value for each, value in given if each.lower() == name.lower()]
         if any(not value.strip() for value in values):
-            message = f"'{name}' is missing: it has no value. Give it one, or leave it out."
+            message = f"'{name}' has no value. Give it one, or omit it."
             raise errors.BadRequestError("InvalidParameter", message, target=name)
         if len(values) > 1 and name not in many:
-            message = f"'{name}' is given {len(values)} times; expected once."
+            message = f"'{name}' is given {len(values)} times; expected it once."
             raise errors.BadRequestError("InvalidParameter", message, target=name)
 
 

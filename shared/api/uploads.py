@@ -1,4 +1,4 @@
-"""Room for files that are too large for one request; what a YAML would be sent as."""
+"""Routes: uploads for files that are too large for one request, and the translation of a YAML."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FILE: schemas.Json = {"type": "string", "format": "binary"}
 
 
 def translate(call: Call, app: App) -> Answer:
-    """POST `translate?path=&set=`: the ARM body of a YAML and what would be done first; Azure is asked nothing."""
+    """POST `translate?path=&set=`: the ARM body of a YAML and the steps before it; nothing is sent to Azure."""
     from shared.api.resources import payload
 
     path = call.text("path")
@@ -30,7 +30,7 @@ def translate(call: Call, app: App) -> Answer:
 
 
 def open_upload(call: Call, app: App) -> Answer:
-    """POST `uploads`, optionally `{"name": "model.pkl"}`: 201 with id, sasUri and when that expires."""
+    """POST `uploads`, optionally `{"name": "model.pkl"}`: 201 with id, sasUri and expiry of that URI."""
     from shared.files import upload_inbox, upload_steps
 
     content = call.body
@@ -38,7 +38,7 @@ def open_upload(call: Call, app: App) -> Answer:
     names.check_fields(asked, ("name",))
     given = asked.get("name") or ""
     if not isinstance(given, str):
-        message = "'name' is not text; expected the file's name, such as model.pkl."
+        message = "'name' is not a string; expected the file's name, such as model.pkl."
         raise errors.BadRequestError("InvalidValue", message, target="name")
     name = upload_steps.plain_name(given, "")
     limit = app.settings.uploads
@@ -52,7 +52,7 @@ ROUTES: tuple[Route, ...] = (
         "POST /uploads",
         open_upload,
         role="operator",
-        summary="Room for a large file: a signed URL to put it to; a later request names the upload",
+        summary="Open an upload for a large file: returns a signed URL for a PUT of it; a later request names the upload",
         body={"application/json": {"type": "object", "properties": {"name": schemas.STRING}}},
         needed=False,
         answers={"201": schemas.ref("schemas", "Upload")},
@@ -62,7 +62,7 @@ ROUTES: tuple[Route, ...] = (
         "translate",
         "POST /translate",
         translate,
-        summary="The ARM body of a YAML, and what would be done first; sends nothing to Azure",
+        summary="The ARM body of a YAML and the steps before it; sends nothing to Azure",
         query={"path": schemas.STRING, "Set": "", "location": schemas.STRING, "UploadId": ""},
         body={
             "application/yaml": schemas.ref("schemas", "Yaml"),

@@ -1,6 +1,6 @@
-"""Routes and answers over one YAML file in the app's container, of rules or of policies: read, put, delete.
+"""Routes to read, put and delete one YAML file of rules or policies in the app's container.
 
-A file that is wrong is refused as a whole, and what was in force stays so. Not here: what a file may hold.
+An invalid file is refused as a whole, and the previous one stays in force. Not here: what a file may hold.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}")
 ENDINGS = (".yaml", ".yml")
 SIZE_LIMIT = 1_000_000  # bytes
 YAML = "application/yaml"
-TEXT: dict[str, schemas.Json] = {  # JSON is YAML, and all that some generated clients can send
+TEXT: dict[str, schemas.Json] = {  # JSON is valid YAML, and some generated clients can send only JSON
     YAML: schemas.STRING, "text/plain": schemas.STRING, "application/json": schemas.OBJECT,
 }  # fmt: skip
 GONE: dict[str, None] = {"204": None}
@@ -35,13 +35,13 @@ FILE_NAME: schemas.Json = {"type": "string", "pattern": f"^{NAME.pattern}$"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folder:
-    """Where files of one sort are kept.
+    """The folder of one type of file.
 
     Attributes:
-        prefix: Of their blobs.
-        holds: What a file has, in the plural; so the answer to a PUT names the list of it.
-        listing: The path below /api that lists what is in force.
-        invalid, missing: Error codes: a file that is wrong, a file that is not there.
+        prefix: The prefix of the blobs' names.
+        holds: What a file contains, in the plural: the name of the list in the answer to a PUT.
+        listing: The path below /api that lists the entries in force.
+        invalid, missing: Error codes for an invalid file, and for one that does not exist.
     """
 
     prefix: str
@@ -55,7 +55,7 @@ def text_of(call: Call, invalid: str) -> str:
     """Return the body as text.
 
     Raises:
-        BadRequestError: it is too large (413), or, with the code `invalid`, not UTF-8.
+        BadRequestError: the body is too large (413), or not UTF-8 (code `invalid`).
     """
     content = call.body
     if len(content) > SIZE_LIMIT:
@@ -80,10 +80,10 @@ def answered(
     Args:
         call: The request.
         blobs: The app's container.
-        folder: Where it is kept.
-        read: Text and file name → what the file has, as the answer shows it; raises BadRequestError when it is wrong.
-        changed: Called when a file was written or removed.
-        lead: A line of ours that is written before the text, and not shown.
+        folder: Its folder.
+        read: Text and file name → the file's entries as the answer shows them; raises BadRequestError for an invalid file.
+        changed: Called after a file was written or removed.
+        lead: A line that the app stores before the text and does not show.
     """
     name = call.named.get("file", "")
     if not NAME.fullmatch(name):
@@ -99,7 +99,7 @@ def answered(
         return answer.of_json({"file": file, folder.holds: found})
     content = blobs.get(folder.prefix + file)
     if content is None:
-        message = f"There is no file of {folder.holds} '{name}'; GET {folder.listing} lists those in force with their files."
+        message = f"There is no file of {folder.holds} '{name}'; GET {folder.listing} lists them with their files."
         raise errors.BadRequestError(folder.missing, message, target="file", status=404)
     if call.method == "DELETE":
         blobs.delete(folder.prefix + file)
@@ -115,7 +115,7 @@ def routes(function: str, path: str, handler: Handler, *, name: str, holds: str,
     call = f"{path}/{{file}}"
     route = partial(Route, handler=handler, function=function, path={"file": FILE_NAME})
     changing = partial(route, role="admin", whole=whole)
-    stored = f"Store a file of {holds}; refused with line and column when it is wrong"
+    stored = f"Store a file of {holds}; an invalid file is refused with line and column"
     changed = {"200": schemas.OBJECT}
     return (
         route(

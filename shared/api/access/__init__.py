@@ -1,1 +1,1 @@
-"""Who sends a request, whether they may, what is left of it, and whose approval it needs."""
+"""Access: identify the caller, authorize the request, audit it, and ask for a second person's approval."""

@@ -1,7 +1,7 @@
-"""Who sends a request, and whether they may: judged before anything is asked of Azure, by the role columns of the tables.
+"""Authentication and authorization of a request, before any call to Azure, by the role columns of the tables.
 
-A caller has the name and the grants of its sign-in (app roles, and what is kept of it) and of its key, as far as each has any, and
-may do what all of them allow. Not here: which roles there are and what a refusal says (catalog.grants), keys (key_book).
+A caller may have a sign-in (app roles and stored grants), a function key (stored grants), or both. It may do only what all of its
+grants allow. Not here: the roles and the texts of refusals (catalog.grants), keys (key_book).
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from shared.rest import ids
     from shared.settings import Settings
 
-APP_ROLES: dict[str, Role] = {f"steward.{role}": role for role in grants.ROLES}  # of the app registration, any casing
+APP_ROLES: dict[str, Role] = {f"steward.{role}": role for role in grants.ROLES}  # app roles of the app registration, in any casing
 KEY_HEADER, PRINCIPAL_HEADER = "x-functions-key", "x-ms-client-principal"
-UNNAMED = "function key"  # the name of a caller whose key has none here
-OTHERS = re.compile(r"[a-z]+:", re.IGNORECASE)  # how the names of keys, rules, expiries and the like begin
+UNNAMED = "function key"  # the caller's name when its key has no name in this app
+OTHERS = re.compile(r"[a-z]+:", re.IGNORECASE)  # the prefix of the names of keys, rules, expiries and so on
 OBJECT_CLAIMS = frozenset({"oid", "http://schemas.microsoft.com/identity/claims/objectidentifier"})
 _ESCAPED = re.compile(r"\\(?:/|u([0-9a-fA-F]{4}))")
 ROLE_CLAIMS = frozenset({"roles", "http://schemas.microsoft.com/ws/2008/06/identity/claims/role"})
@@ -49,16 +49,16 @@ class Services(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What a path of Azure's asks for, as the tables have it.
+    """The rights that a request for an Azure path needs, read from the tables.
 
     Attributes:
-        role: What its sender must be.
+        role: The role that the sender needs.
         kind: Its full type, or the plane of the v1 API.
-        id: The resource or collection, of the v1 API the workspace.
-        row: Its row, None for the v1 API's passages.
-        reads: It changes nothing.
-        secret: Its answer is made of keys, tokens or signed URLs.
-        direct: It is answered at once, and becomes no operation.
+        id: The resource or collection; for the v1 API, the workspace.
+        row: Its row of the table of kinds; None for pass-through routes of the v1 API.
+        reads: The request changes nothing.
+        secret: The answer consists of keys, tokens or signed URLs.
+        direct: The request is answered at once and does not become an operation.
     """
 
     role: Role
@@ -71,7 +71,7 @@ class Asked:
 
 
 def admitted(call: Call, route: Route, app: Services) -> tuple[Call, Asked | None]:
-    """Return a call with its sender known, and what it asks of Azure; None on a route of our own.
+    """Return the call with its authenticated sender, and the Azure rights it needs (None on the app's own routes).
 
     Raises:
         BadRequestError: `RoleNeeded`, `OutOfScope`, `KeyRevoked`, `KeyNotNamed` (403), `AmbiguousKey` (400); the path is unknown.
@@ -103,7 +103,7 @@ def admitted(call: Call, route: Route, app: Services) -> tuple[Call, Asked | Non
 
 
 def asked_of(call: Call, settings: Settings) -> Asked:
-    """Return what a path of Azure's asks for.
+    """Return the rights that a request for an Azure path needs.
 
     Raises:
         BadRequestError: it names nothing that is known here.
@@ -126,9 +126,9 @@ def asked_of(call: Call, settings: Settings) -> Asked:
 
 
 def check_body(call: Call, kind: Kind, body: Any, settings: Settings, *more: Any, own: str = "") -> None:
-    """Refuse a body that sets what only an admin may; or that names, as may `more` that is sent, what its sender must not reach.
+    """Refuse a body with a field that only an admin may set, or with an id outside the sender's scope; `more` is checked, too.
 
-    `own` is the GUID of its own workspace, where the app has written that into the body.
+    `own` is the GUID of the target's workspace, which the app itself may have written into the body.
 
     Raises:
         BadRequestError: `RoleNeeded`, `OutOfScope` (403).
@@ -155,7 +155,7 @@ def sender_of(call: Call, route: Route, app: Services) -> Caller:
         held = (*held, replace(key.grant, of=key.name))
     if not held and not app.settings.unnamed_keys:
         message = (
-            f"'{name}' has no role: its key has no name here, and the setting STEWARD_UNNAMED_KEYS refuses such keys. "
+            f"'{name}' has no role: its key is not a named key, and the setting STEWARD_UNNAMED_KEYS refuses such keys. "
             "Use a named key, or a sign-in with an app role of this app (docs/security.md)."
         )
         raise errors.BadRequestError("KeyNotNamed", message, target=KEY_HEADER, status=403)
@@ -163,14 +163,14 @@ def sender_of(call: Call, route: Route, app: Services) -> Caller:
 
 
 def _plain(principal: str) -> str:
-    """Return the name of a sign-in, which its directory gives and some may choose: it is no other sort of sender's."""
+    """Return the name of a sign-in, with a prefix if it looks like that of a key, rule or other sender: users may choose it."""
     return f"sign-in {principal}" if principal == UNNAMED or OTHERS.match(principal) else principal
 
 
 def _key(call: Call) -> str:
-    """Return the key that the platform accepted, '' for none."""
+    """Return the key that the platform accepted, '' without one."""
     read = call.sender.code if isinstance(call.sender, Caller) else ""
-    several = f"{call.header(KEY_HEADER)},{read}".split(",")  # as the platform joins them; it has judged the first
+    several = f"{call.header(KEY_HEADER)},{read}".split(",")  # the platform joins repeated keys with commas and checks the first
     given = {*map(str.strip, several), *(value for name, value in call.asked if name.lower() == "code")} - {""}
     if len(given) > 1:
         message = "The header x-functions-key and the parameter 'code' have different keys; send only one key, once."
@@ -179,7 +179,7 @@ def _key(call: Call) -> str:
 
 
 def _signed_in(header: str, book: Book) -> tuple[Grant, ...]:
-    """Return what a sign-in may do: the highest of its app roles, and what is kept of its object id; () for neither."""
+    """Return the grants of a sign-in: its highest app role, and those stored for its object id; () for neither."""
     try:
         given = json.loads(b64decode(header, validate=True))["claims"] if header else []
         claims = [(str(each["typ"]).lower(), str(each["val"]).lower()) for each in given]
@@ -196,7 +196,7 @@ def _highest(roles: Sequence[Role]) -> tuple[Grant, ...]:
 
 
 def said(content: bytes | memoryview) -> Any:
-    """Return all that a body may say to its reader: JSON with both of two members of one name, else the text, unescaped."""
+    """Return all that a reader of the body could see: JSON with both values of a repeated member, or the unescaped text."""
     text = bytes(content).decode("utf-8-sig", errors="replace")
     try:
         found = json.loads(text, object_pairs_hook=lambda members: [each for member in members for each in member])

@@ -1,7 +1,7 @@
-"""What waits for the approval of another person than its sender: kept as it was asked, carried out as that sender when it is given.
+"""Approvals: a request is stored until a second person approves it, and then carried out as its original sender.
 
-A record, no queue: it is carried out by the request that approves it, and is over when its time is. Not here: its routes
-(access_routes), which requests the rooms say need it.
+An approval is a record without a queue: the request that approves it carries it out, and it expires after a set time. Not here: its
+routes (access_routes), and which requests need an approval (each room decides).
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 VERSION = 1
 PARTITION, PREFIX = "approvals", "approvals/"
-DELETED = {"resourceGroups": ("resourceGroups", "workspaces"), "workspaces": ("workspaces",)}  # a group with what is in it
-HEADERS = ("prefer", "idempotency-key", "callback-url", "content-type")  # that are sent again
+DELETED = {"resourceGroups": ("resourceGroups", "workspaces"), "workspaces": ("workspaces",)}  # a group contains workspaces
+HEADERS = ("prefer", "idempotency-key", "callback-url", "content-type")  # stored with the request
 MEMBERS = frozenset({"version", "id", "what", "target", "kind", "caller", "author", "grants", "method", "path", "query"}) | {
     "headers", "named", "digest", "createdAt", "expiresAt", "status", "by", "decidedAt", "operation", "answered",
 }  # fmt: skip
@@ -57,17 +57,17 @@ class Services(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
-    """A request that waits, or waited.
+    """A request that waits for an approval, or its outcome.
 
     Attributes:
-        what: Which of `STEWARD_APPROVALS` asks for it.
-        target, kind: The resource that it is about, '' for none.
-        caller, author: Who asked; of a rule's request also who wrote the rule.
-        grants: What that one may do.
-        digest: Of the request: the same one asked again is the same approval, while that is pending.
-        by: Who approved or refused it.
-        operation: What it became.
-        answered: The status that carrying it out was answered with, 0 before that.
+        what: The entry of `STEWARD_APPROVALS` that requires it.
+        target, kind: The resource that the request is about, '' for none.
+        caller, author: The sender; for a rule's request also the author of the rule.
+        grants: The rights of the sender.
+        digest: The request's hash: while the approval is pending, the same request returns it and creates no second one.
+        by: The caller who approved or refused it.
+        operation: The id of the operation that it became.
+        answered: The HTTP status of carrying it out, 0 before that.
     """
 
     id: str
@@ -93,11 +93,11 @@ class Approval:
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
     def at(self, now: datetime) -> Approval:
-        """Return it as it stands at a moment: one that was not approved in time is over."""
+        """Return the approval as of `now`: one that was not decided in time has expired."""
         return replace(self, status="Expired") if self.status == "Pending" and now >= self.expires_at else self
 
     def view(self) -> dict[str, Any]:
-        """Return it as callers read it."""
+        """Return the JSON that callers see."""
         request = f"{self.method} {self.path}" + (f"?{self.query}" if self.query else "")
         dates = {"createdAt": self.created_at, "expiresAt": self.expires_at, "decidedAt": self.decided_at}
         said = {"what": self.what, "request": request, "target": self.target, "caller": self.caller, "author": self.author}
@@ -107,19 +107,19 @@ class Approval:
 
 
 def wanted(what: str, call: Call, app: Services) -> bool:
-    """Return whether a request that is of this sort has to wait: the settings say so, and it is not one that was approved."""
+    """Return whether the settings require an approval for this type of request, and the request does not carry one yet."""
     return what in app.settings.approvals and not (isinstance(call.sender, Caller) and call.sender.approved)
 
 
 def deletes(call: Call, asked: Asked | None, app: Services) -> str:
-    """Return which of `STEWARD_APPROVALS` the deletion of a resource has to wait for, '' for none."""
+    """Return the entry of `STEWARD_APPROVALS` that the deletion of this resource needs, '' for none."""
     if asked is None or asked.row is None or call.method != "DELETE" or asked.row.plane != "arm":
         return ""
     return next((what for what in DELETED.get(asked.row.path, ()) if wanted(what, call, app)), "")
 
 
 def ask(what: str, call: Call, app: Services, asked: Asked | None = None) -> Answer:
-    """Keep a request until it is approved, and answer where that can be seen; asked again, it is the same.
+    """Store a request until it is approved, and answer with a link to the approval; the same request again gets the same approval.
 
     Raises:
         TransientError: the app's storage is out of reach.
@@ -155,14 +155,14 @@ def ask(what: str, call: Call, app: Services, asked: Asked | None = None) -> Ans
 
 
 def every(app: Services) -> Iterator[Versioned[Approval]]:
-    """Yield the approvals, as they stand now."""
+    """Yield all approvals as of now."""
     now = app.clock()
     for known in _table(app).find(partition=PARTITION):
         yield replace(known, value=known.value.at(now))
 
 
 def load(name: str, app: Services) -> Versioned[Approval]:
-    """Return an approval as it stands now.
+    """Return an approval as of now.
 
     Raises:
         BadRequestError: `ApprovalNotFound` (404).
@@ -175,7 +175,7 @@ def load(name: str, app: Services) -> Versioned[Approval]:
 
 
 def decide(name: str, status: Status, call: Call, app: Services) -> Versioned[Approval]:
-    """Record who approves or refuses; one that was approved and not carried out may be approved again.
+    """Record that the caller approves or refuses; an approved request that was not carried out may be approved again.
 
     Raises:
         BadRequestError: `SecondPersonNeeded` (403), `ApprovalOver` (409).
@@ -193,13 +193,13 @@ def decide(name: str, status: Status, call: Call, app: Services) -> Versioned[Ap
 
 
 def is_same(call: Call, who: str, senders: Sequence[str], held: Iterable[Grant]) -> bool:
-    """Return whether a caller is one of some senders: by its name, or by a key that one of them sent without a sign-in.
+    """Return whether a caller is one of the senders: same name, or same key where the sender had no sign-in.
 
     Args:
-        call: The caller's.
-        who: The caller.
-        senders: The names of the others.
-        held: What the others may do, and by which keys.
+        call: The caller's request.
+        who: The caller's name.
+        senders: The senders' names.
+        held: The senders' grants, with the keys that gave them.
     """
     keys = {grant.of for grant in call.sender.grants} & {grant.of for grant in held} - {""}
     return who in senders or (bool(keys) and any(name.startswith(key_book.KEY) for name in (who, *senders)))
@@ -209,16 +209,16 @@ def save(known: Versioned[Approval], changed: Approval, app: Services) -> Versio
     """Write an approval.
 
     Raises:
-        BadRequestError: `ApprovalOver` (409); another one decided at this moment.
+        BadRequestError: `ApprovalOver` (409); another caller decided at the same moment.
     """
     over = changed.answered or changed.status != "Approved"
-    if over:  # what its headers, parameters and body hold may be secret
+    if over:  # its headers, parameters and body may hold secrets
         changed = replace(changed, query="", headers={})
     try:
         saved = _table(app).save(known, changed)
     except storage.ConflictError:
         raise errors.BadRequestError(
-            "ApprovalOver", "Another caller decided at the same moment.", target="id", status=409
+            "ApprovalOver", "Another caller decided on it at the same moment; read the approval.", target="id", status=409
         ) from None
     if over:
         app.blobs.delete(PREFIX + changed.id)
@@ -226,7 +226,7 @@ def save(known: Versioned[Approval], changed: Approval, app: Services) -> Versio
 
 
 def request(found: Approval, call: Call, app: Services) -> Call:
-    """Return the request that was asked for, as its sender's, and the same however often it is carried out."""
+    """Return the original request with its sender; its idempotency key makes a repetition harmless."""
     headers = {**({"idempotency-key": f"approval {found.id}"} if found.target else {}), **found.headers}
     sender = Caller(name=found.caller, grants=found.grants, approved=found.id)
     return Call(
@@ -242,7 +242,7 @@ def request(found: Approval, call: Call, app: Services) -> Call:
 
 
 def purge(app: Services) -> int:
-    """End what was not approved in time, with its body; returns how many."""
+    """Expire approvals that were not decided in time, delete their bodies, and return how many."""
     oldest = app.clock() - timedelta(hours=app.settings.approval_hours)
     over = [name for name in app.blobs.names(PREFIX) if name.removeprefix(PREFIX) < f"{oldest:%Y%m%dT%H%M%SZ}"]
     for name in over:

@@ -1,7 +1,7 @@
 """The audit: a row and a log line for every change and every read of a secret; who, what, when, trace, result, never the secret.
 
-A row is written before what it is about is done, so that nothing is done without one, and its result afterwards. What becomes an
-operation has its row in the ledger, and lists show both. Not here: who may (admission), how answers look (access_routes).
+The row is written before the request is carried out, so that nothing happens without one; the result is added afterwards. Lists
+also show operations, which are in the ledger. Not here: authorization (admission), how answers look (access_routes).
 """
 
 from __future__ import annotations
@@ -51,15 +51,15 @@ class Services(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One thing that a caller did.
+    """One change, or one read of a secret.
 
     Attributes:
-        caller: Who; a rule is `rule:NAME`, and `author` says who wrote it.
-        approval: The approval under which it was done, '' for none.
-        request: Verb and path, of our own routes with their parameters.
-        secret: Its answer was made of keys, tokens or signed URLs.
-        status: What it was answered, 0 where the app died before it was.
-        operation: Its id, where it became one.
+        caller: The sender; for a rule `rule:NAME`, with its author in `author`.
+        approval: The id of the approval that allowed it, '' for none.
+        request: Verb and path; for the app's own routes with the parameters.
+        secret: The answer consisted of keys, tokens or signed URLs.
+        status: The HTTP status of the answer, 0 if the app stopped before it.
+        operation: The id of the operation that it became, if any.
     """
 
     at: datetime
@@ -75,14 +75,14 @@ class Entry:
     trace: str = ""
 
     def view(self) -> dict[str, Any]:
-        """Return it as callers read it."""
+        """Return the JSON that callers see."""
         at = times.iso(self.at)
         values = (at, self.caller, self.author, self.approval, self.request, self.secret, self.status, self.code, self.operation)
         return dict(zip(COLUMNS, (*values, self.trace), strict=True))
 
 
 def wanted(route: Route, asked: Asked | None) -> bool:
-    """Return whether a request leaves an entry: it changes something, or its answer is made of secrets."""
+    """Return whether a request is audited: it changes something, or its answer consists of secrets."""
     return route.audited if asked is None else asked.secret or not asked.reads
 
 
@@ -106,7 +106,7 @@ def entry(call: Call, route: Route, asked: Asked | None, app: Services) -> Entry
 
 
 def write(found: Entry, app: Services) -> None:
-    """Write an entry, before what it is about and once more with what came of it.
+    """Write an entry: once before the request is carried out, and once more with its result.
 
     Raises:
         TransientError: the app's storage is out of reach.
@@ -115,7 +115,7 @@ def write(found: Entry, app: Services) -> None:
 
 
 def ended(found: Entry, app: Services, *, recorded: bool, status: int, code: str = "", operation: str = "") -> None:
-    """Log what came of it, and write it to the entry's row, where there is one: then that stays as it is if it cannot be."""
+    """Log the result and add it to the entry's row if there is one; if that write fails, the row stays without a result."""
     done = replace(found, status=status, code=code, operation=operation)
     told = {name: value for name, value in done.view().items() if name not in ("time", "operation", "traceId") and value}
     lines.event(log, logging.INFO, "audit", **{**told, "operationId": operation or None})
@@ -127,14 +127,14 @@ def ended(found: Entry, app: Services, *, recorded: bool, status: int, code: str
 
 
 def refused(call: Call, problem: errors.StewardError) -> None:
-    """Log that a request was refused for who sent it; such requests may be many, and leave no row."""
+    """Log a request that was refused for lack of rights; it gets no row, because there may be many."""
     asked, error = f"{call.method} {call.path.strip('/')}", problem.error
     lines.event(log, logging.WARNING, "audit.refused", request=asked, code=error.code, status=problem.status, reason=error.message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What is listed: from `since` on and before `until`, the oldest first, after the entry of that id, of that caller."""
+    """A query: entries of one caller from `since` to before `until`, oldest first, starting after the entry with the given id."""
 
     since: datetime
     until: datetime
@@ -144,7 +144,7 @@ class Wanted:
 
 
 def page(asked: Wanted, app: Services) -> tuple[list[Entry], str]:
-    """Return entries, with the operations of the time among them, and the id after which more come, '' after the last."""
+    """Return one page of entries, operations included, and the id of its last entry, '' if there are no more."""
     from shared.operations import listing
 
     most = asked.top + 1
@@ -173,7 +173,7 @@ def _rows(day: datetime, asked: Wanted, app: Services) -> Iterator[Entry]:
 
 
 def _of_operation(key: str, operation_id: str, app: Services) -> Entry | None:
-    """Return the entry that an operation is, None when it is gone by now or cannot be read."""
+    """Return an operation as an audit entry, None when it was deleted meanwhile or cannot be read."""
     try:
         stored = app.ledger.load(operation_id)
     except aside.UnreadableError as problem:

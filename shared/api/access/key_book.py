@@ -1,8 +1,8 @@
-"""Named keys and sign-ins: the role and scope that each has here. A key is kept as its hash alone, a sign-in as its object id.
+"""Named keys and sign-ins with their role and scope. Only the hash of a key is stored, and the object id of a sign-in.
 
-The platform makes and checks keys, and signs callers in; this book says what each of them may do. A revoked key keeps its row: the
-platform may still accept it, and one that is unknown here is the host's own. Not here: making keys (infra.keys), what a role may
-(catalog.grants).
+The platform creates and checks keys and signs callers in; this table says what each may do. The row of a revoked key stays, because
+the platform may still accept that key, and a key without a row counts as the host's own. Not here: making keys (infra.keys), what a
+role may do (catalog.grants).
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ VERSION = 1
 PARTITION = "keys"
 MEMBERS = frozenset({"version", "name", "role", "scope", "hashes", "revoked", "createdAt", "changedAt", "by"})
 HASHES = "hashes"
-KEY = "key:"  # before the name of a key, in the name of who sends with it
-PRINCIPAL = "principal:"  # before an object id, among the hashes: no SHA-256 looks like it
-FRESH = timedelta(seconds=15)  # how old what is known may be: a revoked key is refused everywhere after that
-STALE = timedelta(minutes=10)  # the same while storage is out of reach, when no key can be revoked either
-MOST_NAMELESS = 10_000  # that are remembered
-RESERVED = frozenset({"master", "_master", "default"})  # the platform's own names
+KEY = "key:"  # prefix of a caller's name that is the name of its key
+PRINCIPAL = "principal:"  # prefix of an object id among the hashes; no SHA-256 begins like it
+FRESH = timedelta(seconds=15)  # age limit of the cached keys: a revoked key is refused everywhere after that
+STALE = timedelta(minutes=10)  # the age limit while storage is out of reach, when no key can be revoked either
+MOST_NAMELESS = 10_000  # number of keys in the cache
+RESERVED = frozenset({"master", "_master", "default"})  # names that the platform reserves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +45,10 @@ class Key:
     """A named key or sign-in.
 
     Attributes:
-        grant: What its holder may do.
-        hashes: SHA-256 of the key, the newest first; the one before serves until the platform has the new one. Or the one sign-in.
+        grant: The rights of its holder.
+        hashes: SHA-256 of the key, newest first; the previous one works until the platform has the new key. Or the sign-in.
         revoked: Hashes that are refused.
-        by: Who changed it last.
+        by: The caller who changed it last.
         unknown: Stored members that this version does not know.
     """
 
@@ -63,11 +63,11 @@ class Key:
 
     @property
     def principal(self) -> str:
-        """The object id whose sign-in it is, '' for a key."""
+        """The object id of the sign-in, '' for a key."""
         return next((each[len(PRINCIPAL) :] for each in (*self.hashes, *self.revoked) if each.startswith(PRINCIPAL)), "")
 
     def view(self) -> dict[str, Any]:
-        """Return it as callers read it, without hashes."""
+        """Return the JSON that callers see, without hashes."""
         dates = {"createdAt": times.iso(self.created_at), "changedAt": times.iso(self.changed_at)}
         status = "Active" if self.hashes else "Revoked"
         known = {"id": f"/keys/{self.name}", "name": self.name, "status": status}
@@ -77,36 +77,36 @@ class Key:
 
 @dataclass(slots=True)
 class Book:
-    """The keys, as of at most `FRESH` ago."""
+    """A cache of the keys, at most `FRESH` old."""
 
     rows: Rows
     clock: Callable[[], datetime]
     _known: dict[str, Key | None] = field(default_factory=dict)
-    _nameless: set[str] = field(default_factory=set)  # what was asked about and is not known
+    _nameless: set[str] = field(default_factory=set)  # hashes that were looked up and not found
     _read_at: datetime | None = None
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def of(self, secret: str) -> Key | None:
-        """Return the key that a request was sent with, None for one that has no name here.
+        """Return the named key that a request was sent with, None if the key has no name in this app.
 
         Raises:
             BadRequestError: `KeyRevoked` (403).
-            TransientError: the app's storage is out of reach, and what was known is too old.
+            TransientError: the app's storage is out of reach and the cache is too old.
         """
         return self._of(hashed(secret), "x-functions-key")
 
     def signed_in(self, object_id: str) -> Key | None:
-        """Return what is kept of a sign-in, None when nothing is.
+        """Return the entry of a sign-in, None without one.
 
         Raises:
             BadRequestError: `KeyRevoked` (403).
-            TransientError: the app's storage is out of reach, and what was known is too old.
+            TransientError: the app's storage is out of reach and the cache is too old.
         """
         return self._of(PRINCIPAL + object_id.lower(), "x-ms-client-principal")
 
     def _of(self, digest: str, sent: str) -> Key | None:
         known = self._by_hash()
-        if digest not in known and digest not in self._nameless:  # the platform knows a key only once it has its name here
+        if digest not in known and digest not in self._nameless:  # a key gets its name here before the platform creates it
             known = self._by_hash(since=self.clock())
             if len(self._nameless) >= MOST_NAMELESS:
                 self._nameless.clear()
@@ -119,15 +119,15 @@ class Book:
         return found
 
     def standing(self, held: Sequence[Grant], sender: str) -> tuple[Grant, ...]:
-        """Return what a sender of earlier may do: as much as it might then, and no more than its keys and sign-ins may by now.
+        """Return the current rights of a stored request's sender: its rights at that time, limited by what its keys allow now.
 
         Args:
-            held: What it might do.
-            sender: Its name, which says whose key it was where a release before kept the rest.
+            held: Its rights at that time.
+            sender: Its name, which identifies the key in records of earlier releases.
 
         Raises:
             BadRequestError: `KeyRevoked` (403).
-            TransientError: the app's storage is out of reach, and what was known is too old.
+            TransientError: the app's storage is out of reach and the cache is too old.
         """
         names = {grant.of for grant in held if grant.of} or {sender.removeprefix(KEY)} - {sender}
         more = []
@@ -143,7 +143,7 @@ class Book:
         return next((key for key in self._by_hash().values() if key and key.name.lower() == name.lower()), None)
 
     def every(self) -> list[Key]:
-        """Return all keys, by name."""
+        """Return all keys, sorted by name."""
         return sorted((each.value for each in self._table.find(partition=PARTITION)), key=lambda each: each.name.lower())
 
     def load(self, name: str) -> Versioned[Key] | None:
@@ -151,37 +151,37 @@ class Book:
         return self._table.load(PARTITION, name.lower())
 
     def put(self, name: str, grant: Grant, digest: str, by: str) -> Key:
-        """Name a key, or give one another role, scope or hash.
+        """Create a named key, or change its role, scope or hash.
 
         Args:
-            name: Of the key.
-            grant: What it may do.
+            name: The name of the key.
+            grant: Its rights.
             digest: SHA-256 of a new key, or `PRINCIPAL` and an object id; '' to leave that as it is.
-            by: Who asks.
+            by: The caller.
 
         Raises:
             BadRequestError: `KeyInUse` (409), or `MissingField`: a new name needs a hash or an object id.
-            ConflictError: another worker changed it at this moment.
+            ConflictError: another worker changed it at the same moment.
         """
         now, known = self.clock(), self.load(name)
         self._read_at = None
         used = self._by_hash()
         other = used.get(digest)
-        signs_in = digest.startswith(PRINCIPAL)  # the same person can be let in again; a key that was revoked is over
+        signs_in = digest.startswith(PRINCIPAL)  # a person can be admitted again; a revoked key stays revoked
         if digest in used and (other is None or other.name.lower() != name.lower() or (digest in other.revoked and not signs_in)):
             message = (
-                f"It has been in use as '{other.name if other else 'another'}'; change that one, or make a new key for '{name}'."
+                f"This key is already named '{other.name if other else 'another'}'; change that, or make another key for '{name}'."
             )
             raise errors.BadRequestError("KeyInUse", message, target="principal" if signs_in else "hash", status=409)
         if known and digest and (signs_in or known.value.principal) and digest != PRINCIPAL + known.value.principal:
             is_for = f"the sign-in of {known.value.principal}" if known.value.principal else "a key"
-            message = f"'{name}' is the name of {is_for}, and stays that; choose another name."
+            message = f"'{name}' is the name of {is_for} and cannot change its type. Choose another name."
             raise errors.BadRequestError("KeyInUse", message, target="name", status=409)
         before = known.value if known else Key(name=name, grant=grant, created_at=now, changed_at=now)
         hashes = tuple(dict.fromkeys((digest, *before.hashes))) if digest else before.hashes
         if not hashes:
             message = (
-                "'hash' is missing: the SHA-256 of the key, in hex. `python -m infra.keys make` makes key and hash. "
+                "'hash' is missing: the SHA-256 of the key, in hex. `python -m infra.keys make` creates both. "
                 "For a sign-in, send 'principal' instead: its object id."
             )
             raise errors.BadRequestError("MissingField", message, target="hash")
@@ -190,7 +190,7 @@ class Book:
         return self._stored(known, changed)
 
     def revoke(self, name: str, by: str) -> Key | None:
-        """Refuse a key from now on, None when there is no such name; its row stays."""
+        """Revoke a key and return it, None when there is no such name; its row stays."""
         known = self.load(name)
         if known is None:
             return None
@@ -206,10 +206,10 @@ class Book:
         return key
 
     def _by_hash(self, since: datetime | None = None) -> dict[str, Key | None]:
-        """Return what each hash stands for: a key, or None where its row cannot be read; as it is since a moment, if one is given.
+        """Return the key of each hash, None where its row cannot be read; with `since`, from a read after that time.
 
         Raises:
-            TransientError: the app's storage is out of reach, and what was known is too old.
+            TransientError: the app's storage is out of reach and the cache is too old.
         """
         with self._guard:
             now = self.clock()
@@ -223,7 +223,7 @@ class Book:
                 except errors.TransientError as problem:
                     if since or self._read_at is None or now - self._read_at > STALE:
                         raise
-                    log.warning("the keys are as of %s: %s", self._read_at, problem)
+                    log.warning("keys could not be read again; those read at %s are used: %s", self._read_at, problem)
             return self._known
 
     @property
@@ -238,7 +238,7 @@ def _over(what: str, name: str, sent: str) -> errors.BadRequestError:
 
 
 def hashed(secret: str) -> str:
-    """Return what a key is known by. It is random, and as long as the platform makes it: no salt would add to it."""
+    """Return the stored hash of a key. Keys are long and random, so a salt would add nothing."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -254,7 +254,7 @@ def _row_of(key: Key) -> Row:
         "changedAt": times.iso(key.changed_at),
         "by": key.by,
     }
-    columns = {HASHES: " ".join((*key.hashes, *key.revoked)), **records.chunked(body)}  # also for an app that cannot read the rest
+    columns = {HASHES: " ".join((*key.hashes, *key.revoked)), **records.chunked(body)}  # for older versions, too
     return storage.Row(partition=PARTITION, key=key.name.lower(), columns=columns)
 
 

@@ -1,4 +1,4 @@
-"""HTTP: POST on any resource. The table says whether that provisions, starts a run or scores; one function a literal."""
+"""POST on any resource: the table of kinds says whether it provisions, starts a run, scores or is an action."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def act(call: Call, app: App) -> Answer | Operation:
-    """Find the action in the table and hand it to its room."""
+    """Find the action in the table and call its handler."""
     if route := proxy.find(call, app):
         return proxy.pass_on(call, route, app)
     target = paths.resolve(call.path, app.settings)
     score.refuse_lines(call, target)
-    if target.action is None and (on_itself := target.kind.action("")):  # Azure takes a POST on the resource itself
+    if target.action is None and (on_itself := target.kind.action("")):  # Azure has a POST on the resource itself
         target = replace(target, action=on_itself)
     action = target.action
     if action is None:
@@ -33,7 +33,7 @@ def act(call: Call, app: App) -> Answer | Operation:
         return run.start_job(call, target, app) if target.kind.named_by_us else _create(call, target, app)
     only_asked = foretelling.asked(call, target)
     if action.preview and not app.settings.previews:
-        message = f"'{action.name}' is a preview ({action.preview}); the setting STEWARD_PREVIEWS=true offers it."
+        message = f"'{action.name}' is a preview ({action.preview}); the setting STEWARD_PREVIEWS=true enables it."
         raise errors.BadRequestError("PreviewNotEnabled", message, target="path", status=403)
     if only_asked and action.direct:
         return foretelling.foretell(call, payload.Brought(target=target, body=_body(call, target)), app)
@@ -45,7 +45,7 @@ def act(call: Call, app: App) -> Answer | Operation:
 
 
 def _pass_on(call: Call, target: Target, app: App) -> Answer:
-    """Ask Azure and hand its answer to the caller; nothing of it (keys, tokens) is stored."""
+    """Send the action to Azure and return its answer, which may hold keys or tokens; nothing is stored."""
     call.refuse_asks()
     body = _body(call, target)
     admission.check_body(call, target.kind, body, app.settings)
@@ -55,7 +55,7 @@ def _pass_on(call: Call, target: Target, app: App) -> Answer:
 
 
 def _create(call: Call, target: Target, app: App) -> Answer | Operation:
-    """POST a resource to its collection: its body names it."""
+    """POST a resource to its collection: the body holds its name."""
     body = bodies.parse(call.body, call.media)
     bodies.check(target.kind, body)
     name = bodies.dig(body, target.kind.posted_name)
@@ -66,7 +66,7 @@ def _create(call: Call, target: Target, app: App) -> Answer | Operation:
 
 def _carry_out(call: Call, target: Target, app: App) -> Answer | Operation:
     brought = payload.Brought(target=target)
-    if target.action and target.action.name == "package" and call.body.strip():  # its YAML may name code
+    if target.action and target.action.name == "package" and call.body.strip():  # the YAML may name code to upload
         brought = payload.read(call, target, app)
     else:
         call.refuse_asks("Prefer", "Idempotency-Key", "Callback-Url")

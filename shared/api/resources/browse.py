@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from shared.catalog.paths import Target
     from shared.rest.client import Response
 
-ALL_BYTES = 16 * 1024**2  # of one answer with all pages, about
+ALL_BYTES = 16 * 1024**2  # approximate limit of one answer with all pages
 ALL_WITHIN = timedelta(seconds=60)  # the platform ends a request at 230 s
 
 
 def browse(call: Call, app: App) -> Answer:
-    """Ask Azure and hand its answer on; a list's nextLink leads back here."""
+    """Read from Azure and return its answer; a list's nextLink leads back to this app."""
     every = call.flag("all")
     if route := proxy.find(call, app):
         if every:
@@ -50,12 +50,12 @@ def browse(call: Call, app: App) -> Answer:
 
 
 def _no_list(call: Call) -> errors.BadRequestError:
-    message = f"'all' is for a list of resources; '{call.path[:100]}' is not one. Leave it out."
+    message = f"'all' is for a list of resources; '{call.path[:100]}' is not one. Omit it."
     return errors.BadRequestError("InvalidParameter", message, target="all")
 
 
 def _listed(call: Call, target: Target, app: App, query: str) -> tuple[Any, Callable[[], bytes]]:
-    """Return what Azure answers, and how its items are written; of a list the page that a link of ours leads to, '' for its own."""
+    """Return Azure's answer with a nextLink of this app, and a function that writes its items."""
     asked = query.removesuffix(answer.ALL) or call.azure_query(target.api_version)
     url = app.addresses.url(target.plane, target.path, asked, workspace=target.workspace.path)
     response = app.client.send("GET", url).checked()
@@ -64,12 +64,12 @@ def _listed(call: Call, target: Target, app: App, query: str) -> tuple[Any, Call
 
 
 def _items(kept: list[Any], response: Response) -> bytes:
-    """Return the items of a page as JSON: byte for byte as Azure wrote them, where all are kept and the page holds nothing else."""
+    """Return the items of a page as JSON: Azure's own bytes if all items are kept and the page holds nothing else."""
     body, content = response.body, response.content
     alone = kept is body["value"] and list(body) in (["value"], ["value", "nextLink"])
     if not alone or b"NaN" in content or b"Infinity" in content or not _is_utf8(content):
         return _written(kept)
-    end = content.rfind(b'"nextLink"') if "nextLink" in body else len(content)  # within a text its quotes would be escaped
+    end = content.rfind(b'"nextLink"') if "nextLink" in body else len(content)  # inside a JSON string the quotes would be escaped
     return content[content.index(b"[") + 1 : content.rindex(b"]", 0, end)].strip()
 
 
@@ -86,7 +86,7 @@ def _is_utf8(content: bytes) -> bool:
 
 
 def _whole(page: Callable[[str], tuple[Any, Callable[[], bytes]]], app: App) -> Answer:
-    """Return all pages of a list as one, as far as size and time allow; its nextLink leads to the rest."""
+    """Return all pages of a list as one, up to the limits of size and time; its nextLink leads to the rest."""
     first, items = page("")
     last = first
     if not isinstance(first, dict) or not isinstance(first.get("value"), list):
@@ -96,7 +96,7 @@ def _whole(page: Callable[[str], tuple[Any, Callable[[], bytes]]], app: App) -> 
     while last.get("nextLink") and size < ALL_BYTES and app.clock() < until:
         try:
             last, items = page(urlsplit(last["nextLink"]).query)
-        except errors.TransientError:  # its link stands: what was found so far is as good as a page
+        except errors.TransientError:  # the pages so far are returned; nextLink leads to the failed one
             break
         found.append(items())
         size += len(found[-1])
@@ -107,7 +107,7 @@ def _whole(page: Callable[[str], tuple[Any, Callable[[], bytes]]], app: App) -> 
 
 
 def _named(body: Any, target: Target, app: App) -> Any:
-    """Return the list of subscriptions without those that no path may name."""
+    """Return the list of subscriptions without those outside the app's scope."""
     if target.id.types != ("subscriptions",) or not isinstance(body, dict) or not isinstance(body.get("value"), list):
         return body
     named = [each for each in body["value"] if paths.is_listed(str(each.get("subscriptionId") or ""), app.settings)]
@@ -115,7 +115,7 @@ def _named(body: Any, target: Target, app: App) -> Any:
 
 
 def _seen(body: Any, target: Target, call: Call) -> Any:
-    """Return a list without what its caller is not to see: a list of a group, and a scope of one of its workspaces."""
+    """Return a list with only the items in the caller's scope, such as one workspace of a listed group."""
     if not call.limited or not isinstance(body, dict) or not isinstance(body.get("value"), list):
         return body
     within = [each for each in body["value"] if call.sees(str(each.get("id") or ""), target.kind.full_type)]
@@ -124,14 +124,14 @@ def _seen(body: Any, target: Target, call: Call) -> Any:
 
 
 def _search_asked(call: Call) -> bool:
-    """Return whether a query asks for what only run history can filter by."""
+    """Return whether a query has a filter that only run history supports."""
     from shared.jobs import search
 
     return bool(search.PARAMETERS & {name.lower() for name, _ in call.asked})
 
 
 def _search(call: Call, target: Target, app: App, query: str) -> tuple[Any, Callable[[], bytes]]:
-    """Return a list of jobs from run history, and say so; nextLink is the same search with our own token."""
+    """Return a list of jobs from run history, with a note of that; nextLink is the same search with the app's own token."""
     from shared.jobs import search
 
     asked = parse_qs(query or call.query, keep_blank_values=True)
@@ -141,7 +141,7 @@ def _search(call: Call, target: Target, app: App, query: str) -> tuple[Any, Call
 
 
 def _logs(call: Call, target: Target, app: App) -> Answer:
-    """Answer with every log as JSON, or with `?file=` one of them as text."""
+    """Answer with the list of logs as JSON, or with `?file=` one of them as text."""
     from shared.jobs import logs
 
     only = call.text("file")
@@ -153,9 +153,9 @@ def _logs(call: Call, target: Target, app: App) -> Answer:
 
 
 def exists(call: Call, found: Answer) -> Answer:
-    """Return the answer to HEAD: as to GET; of a resource group, and below `arm/` of any resource, 204.
+    """Return the answer to HEAD: that of GET, but 204 for a resource group, and below `arm/` for any resource.
 
-    That is ARM's own, and `check_existence` of its clients takes no other. An id has a name for each type, a list one less.
+    ARM answers 204, the only status that its clients' `check_existence` accepts. An id has a name for each type, a list one less.
     """
     segments = call.path.strip("/").lower().split("/")
     alone = segments[-2:-1] == ["resourcegroups"] or (call.arm and len(segments) % 2 == 0)

@@ -1,6 +1,6 @@
-"""When what a request makes is to be ended: `Expires-In` or `Expires-At`, as headers or as parameters beside a YAML.
+"""The expiry of a new resource: `Expires-In` or `Expires-At`, as headers, or as parameters of a request with YAML.
 
-Not here: what becomes of an expiry (expiry).
+Not here: what happens at the expiry (expiry).
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from shared.catalog.kinds import Ending
     from shared.settings import Settings
 
-# RFC 3339; `fromisoformat` alone would take a week's date, or a moment without an offset
+# RFC 3339; `fromisoformat` also accepts week dates, and times without an offset
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
 
 
 def asked(
     call: Call, brought: Brought, method: str, settings: Settings, present: Callable[[], datetime]
 ) -> tuple[Ending, str, datetime] | None:
-    """Return what an expiry that a request asks for is going to do, as its sender wrote it, and when; None where it asks for none.
+    """Return the expiry that a request asks for: how the resource ends, the caller's text, and the time; None without one.
 
     Raises:
-        BadRequestError: `UnsupportedHeader`, what it makes takes no expiry; `InvalidExpiry`; `RoleNeeded` (403).
+        BadRequestError: `UnsupportedHeader`, the kind has no expiry; `InvalidExpiry`; `RoleNeeded` (403).
     """
     given = call.expires
     if not given:
@@ -42,7 +42,7 @@ def asked(
     ending = kind.ending(brought.body) if makes else None
     if ending is None:
         able = ", ".join(dict.fromkeys(each.name for kind in kinds.KINDS for each in kind.endings))
-        message = f"{what} cannot honour '{given[0][0]}'; send it without. An expiry can be set for what this app can end: {able}."
+        message = f"{what} cannot honour '{given[0][0]}'; omit it. Only these kinds can have an expiry: {able}."
         raise errors.BadRequestError("UnsupportedHeader", message, target=given[0][0])
     deletes = ending.act == "delete"
     role = grants.needed(kind, "DELETE") if deletes else grants.needed(kind, "POST", kind.action(ending.act))
@@ -57,26 +57,26 @@ def asked(
 
 
 def moment(given: Sequence[tuple[str, str]], kind: str, settings: Settings, *, now: datetime, since: datetime) -> datetime:
-    """Return the moment that a length of time, or the moment itself, names.
+    """Return the time of an expiry, from a duration or a time.
 
     Args:
-        given: Names and values; a name that ends with `in` has a length, one that ends with `at` a moment.
-        kind: What is to be ended, for its ceiling.
+        given: Names and values; a name that ends with `in` has a duration, one that ends with `at` a time.
+        kind: The kind of the resource, for its ceiling.
         settings: The ceilings.
         now: The present.
-        since: What the ceiling counts from.
+        since: The time from which the ceiling counts.
 
     Raises:
         BadRequestError: `InvalidExpiry`, naming what was expected.
     """
     name, text = given[0]
     if len(given) > 1:
-        raise _invalid(given[1][0], f"'{name}' and '{given[1][0]}' are both given; expected one of them.")
+        raise _invalid(given[1][0], f"'{name}' and '{given[1][0]}' are both given; expected only one of them.")
     at = _after(name, text, now) if name.lower().endswith("in") else _at(name, text)
     if at <= now:
-        raise _invalid(name, f"'{name}' is '{text[:50]}', which is not in the future; it is {now:%Y-%m-%dT%H:%M:%SZ} now.")
+        raise _invalid(name, f"'{name}' is '{text[:50]}'; expected a time in the future (it is now {now:%Y-%m-%dT%H:%M:%SZ}).")
     if problem := settings.problem(MAX_TTL):
-        raise _invalid(name, f"No expiry can be set, because the ceilings of expiries cannot be read: {problem}.")
+        raise _invalid(name, f"No expiry can be set, because the setting {MAX_TTL} cannot be read: {problem}.")
     ceiling = dict(settings.max_ttl).get(kind, durations.LONGEST)
     if at - since > ceiling:
         message = f"'{name}' is '{text[:50]}'; expected at most {durations.text(ceiling)} for a {kind} (setting {MAX_TTL})."
@@ -88,14 +88,14 @@ def members(body: Mapping[str, object]) -> list[tuple[str, str]]:
     """Return `in` or `at` of a body as `moment` takes them.
 
     Raises:
-        BadRequestError: `InvalidExpiry`; there is neither, or it is no text.
+        BadRequestError: `InvalidExpiry`; both are missing, or the value is not a string.
     """
     given = [(name, body[name]) for name in ("in", "at") if name in body]
     if not given:
-        raise _invalid("body", 'The body has neither; expected {"at": "2026-12-01T18:00:00Z"} or {"in": "PT8H"}.')
+        raise _invalid("body", 'The body has neither at nor in; expected {"at": "2026-12-01T18:00:00Z"} or {"in": "PT8H"}.')
     for name, value in given:
         if not isinstance(value, str):
-            raise _invalid(name, f"'{name}' is not a text; expected PT8H for 'in', 2026-12-01T18:00:00Z for 'at'.")
+            raise _invalid(name, f"'{name}' is not a string; expected PT8H for 'in', 2026-12-01T18:00:00Z for 'at'.")
     return [(name, str(value)) for name, value in given]
 
 

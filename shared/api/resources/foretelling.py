@@ -1,4 +1,4 @@
-"""`?preflight=true`: what would stop a request, all at once; nothing that changes anything is sent. Not here: the checks."""
+"""`?preflight=true`: lists all problems of a request at once, without changing anything. Not here: the checks (preflight)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def asked(call: Call, target: Target) -> bool:
-    """Return whether the caller only asks.
+    """Return whether the request is only a preflight.
 
     Raises:
-        BadRequestError: `InvalidParameter`: it does, of what no preflight looks at.
+        BadRequestError: `InvalidParameter`; there is no preflight for this request.
     """
     if target.plane != "arm" or (target.action and target.action.room != "provision"):
         call.refuse_preflight()
@@ -27,7 +27,7 @@ def asked(call: Call, target: Target) -> bool:
 
 
 def foretell(call: Call, brought: Brought, app: App, *, method: str = "", query: str = "") -> Answer:
-    """Return everything that would stop the request."""
+    """Return all problems that would stop the request."""
     admission.check_body(call, brought.target.kind, brought.body, app.settings, own=brought.own)
     method = method or call.method
     deadline.asked(call, brought, method, app.settings, app.clock)

@@ -1,7 +1,7 @@
-"""What a request brings: its body as JSON or as `az ml` YAML, alone or as the part `spec` beside files, or beside an upload's id.
+"""The payload of a request: JSON or `az ml` YAML, alone, as the part `spec` of a multipart body with files, or with an upload's id.
 
-Files may come as one zip, as one file, or as loose parts named by their paths. Not here: how a body is taken
-apart (multipart), what becomes of the files (flows), what a YAML means (catalog.yaml).
+Files may come as one zip, as one file, or as separate parts named by their paths. Not here: the parsing of multipart
+bodies (multipart), what happens to the files (flows), what a YAML means (catalog.yaml).
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ if TYPE_CHECKING:
     from shared.rest.streams import Source
 
 SPEC = "spec"
-SPEC_PATH = "specPath"  # where, among the files, the spec lies: its relative paths start there
+SPEC_PATH = "specPath"  # path of the spec among the files: its relative paths start there
 UPLOAD = "upload"
 UPLOAD_HEADER = "upload-id"
 ANY_CONTENT = "content"
-CONTENTS = "files"  # of a zip of everything; also the name under which whatever files a request brings are kept
+CONTENTS = "files"  # the part with a zip of all files; also the name under which a request's files are stored
 FOLDER_TYPES = frozenset({"uri_folder", "mltable", "mlflow_model", "triton_model", "mlflowmodel", "tritonmodel"})
 FILE_TYPES = frozenset({"uri_file"})
-LOCATED = frozenset({"computes", "onlineEndpoints", "batchEndpoints", "serverlessEndpoints"})  # their bodies carry the region
-YAML_BYTES_LIMIT = 4 * 512 * 1024  # no text of the characters that catalog.yaml reads is longer: UTF-8 takes four bytes at most
-WORD_LIMIT = 4_096  # bytes of an upload's id or a path; longer ones name nothing
+LOCATED = frozenset({"computes", "onlineEndpoints", "batchEndpoints", "serverlessEndpoints"})  # kinds whose bodies hold the region
+YAML_BYTES_LIMIT = 4 * 512 * 1024  # catalog.yaml limits characters; UTF-8 has at most four bytes each
+WORD_LIMIT = 4_096  # bytes of an upload's id or a path; longer ones are invalid
 TEXT_LIMIT = 4 * 1024 * 1024  # bytes of a file that a YAML includes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brought:
-    """A request's body, what must be in Azure before it, and the files it brings for that.
+    """A request's body, the tasks before it (such as uploads and assets), and the files for them.
 
     Attributes:
-        target: What the request is about: its path's target, or what a YAML's `name` or `version` makes of a collection.
-        query: What Azure is sent with a YAML's body unless the caller says otherwise.
-        own: The GUID of the workspace, where its YAML's body carries that.
+        target: The resource: that of the path, or for a collection with the YAML's `name` or `version`.
+        query: The default query for Azure with a YAML's body; the caller's parameters override it.
+        own: The GUID of the workspace, if the body from the YAML holds it.
     """
 
     target: Target
@@ -61,13 +61,13 @@ class Brought:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """Files as they came: `data` with the request, or in `upload`; a zip when `packed`.
+    """The files of a request: in `data`, or in `upload`; a zip when `packed`.
 
     Attributes:
-        part: The part that held them, '' for loose ones.
-        name: The file name that their sender gave them.
-        root: Where among them the paths start that their sender gave them: loose parts may lead up (`../c.yml`).
-        blobs: Where an upload is.
+        part: The multipart part that held them, '' for separate parts.
+        name: The file name that the sender gave.
+        root: The folder from which the sender's relative paths start: separate parts may lead up (`../c.yml`).
+        blobs: The container of the upload.
     """
 
     part: str
@@ -80,31 +80,31 @@ class Files:
 
     @property
     def source(self) -> Source:
-        """How to read them."""
+        """A reader of the files."""
         if self.upload is None or self.blobs is None:
             return self.data or streams.of(b"")
         return content.in_blob(self.blobs, self.upload.blob, self.upload.found)
 
     @property
     def task(self) -> dict[str, Any]:
-        """What a task says of where they are."""
+        """The members of a task that locate the files."""
         if self.upload is None:
             return {"blob": CONTENTS}
         return {"blob": self.upload.blob, "size": self.upload.found.size, "etag": self.upload.found.etag}
 
     @property
     def contents(self) -> dict[str, Source]:
-        """What has to be kept of the request for them."""
+        """The content of the request that must be stored for the files."""
         return {CONTENTS: self.source} if self.upload is None else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """A body as it came, not yet read.
+    """A body that is not parsed yet.
 
     Attributes:
-        media: Its content type; None for a part of a multipart body, whose senders seldom know.
-        folder: Its own among the files, as their sender has them.
+        media: Its content type; None for a part of a multipart body, where it is seldom right.
+        folder: The spec's folder among the sender's files.
     """
 
     text: bytes | memoryview
@@ -124,14 +124,14 @@ def read(call: Call, target: Target, app: App) -> Brought:
     """Read a request that may bring files.
 
     Raises:
-        BadRequestError: the body, a part or a file cannot be used; the message names it.
+        BadRequestError: the body, a part or a file is invalid; the message names it.
         RejectedError: Azure does not know the workspace whose region a YAML needs.
     """
     spec, files = brought(call, target, app)
     if spec.is_yaml:
         return _from_yaml(call, target, spec, files, app)
     if any(name.lower() == "set" for name, _ in call.asked):
-        message = "'set' changes a YAML; send one as application/yaml, or change the JSON itself."
+        message = "'set' changes a YAML, and this body is JSON. Send the YAML as application/yaml, or change the JSON itself."
         raise errors.BadRequestError("InvalidParameter", message, target="set")
     parse = bodies.parse_patch if call.method == "PATCH" and target.kind.json_patch else bodies.parse
     body = parse(spec.text, "application/json", part=SPEC) if spec.media is None else parse(spec.text, spec.media)
@@ -139,7 +139,7 @@ def read(call: Call, target: Target, app: App) -> Brought:
 
 
 def brought(call: Call, target: Target | None, app: App) -> tuple[Spec, Files | None]:
-    """Take a request apart.
+    """Parse a request's body into spec and files.
 
     Raises:
         BadRequestError: `MissingPart`, `InvalidMultipart`, `UploadNotFound`, 413.
@@ -172,7 +172,7 @@ def translated(
     """Translate the YAML of a request, its `?set=path=value` overrides included.
 
     Raises:
-        BadRequestError: `InvalidYaml`, with line and column.
+        BadRequestError: `InvalidYaml` with line and column.
     """
     from shared.catalog import yaml
 
@@ -199,13 +199,13 @@ def translated(
 
 
 def _given_files(call: Call, target: Target | None, given: dict[str, tuple[str, memoryview]], app: App) -> Files | None:
-    """Return the files among the parts: an upload's, one part's, or loose ones, each part named by its path."""
+    """Return the files of the parts: those of an upload, of one part, or separate parts, each named by its path."""
     taken = upload_steps.TAKES.get(target.kind.path) if target else None
     wanted = [name for name in (UPLOAD, ANY_CONTENT, CONTENTS, taken.part if taken else "") if name in given]
     if not given:
         return None
     if len(given) > 1 and wanted:
-        message = f"'{wanted[0]}' is all the files there are; it cannot come with {', '.join(set(given) - {wanted[0]})[:200]}."
+        message = f"'{wanted[0]}' must hold all files; the body also has {', '.join(set(given) - {wanted[0]})[:200]}."
         raise errors.BadRequestError("InvalidMultipart", message, target=wanted[0])
     if wanted == [UPLOAD]:
         return _uploaded(call, _word(given[UPLOAD][1]), app)
@@ -219,7 +219,7 @@ def _given_files(call: Call, target: Target | None, given: dict[str, tuple[str, 
 
 
 def _word(part: memoryview) -> str:
-    """Return a part that is one short text: an id, a path."""
+    """Return a part that is one short string: an id or a path."""
     return bytes(part[:WORD_LIMIT]).decode("utf-8", "replace").strip()
 
 
@@ -233,7 +233,7 @@ def _uploaded(call: Call, upload_id: str, app: App) -> Files:
 
 
 def _with_files(target: Target, body: Any, files: Files) -> Brought:
-    """Plan the one upload of a request whose body is JSON: the table says where its outcome goes."""
+    """Plan the upload for a JSON body: the table of kinds says which field gets the result."""
     taken = upload_steps.TAKES.get(target.kind.path) if target.action is None else None
     if taken is None:
         message = f"{target.kind.full_type} takes no files; send its body as application/json."
@@ -247,18 +247,18 @@ def _with_files(target: Target, body: Any, files: Files) -> Brought:
     is_folder = files.packed and kind not in FILE_TYPES
     if not is_folder and (kind in FOLDER_TYPES or taken.purpose not in ("model", "data")):
         if taken.purpose not in ("model", "data") or files.upload:
-            raise errors.BadRequestError("InvalidZip", f"'{taken.part}' is not a zip of a folder.", target=taken.part)
+            raise errors.BadRequestError("InvalidZip", f"'{taken.part}' is not a zip; send a zip of the folder.", target=taken.part)
         packed = content.packed({files.name: files.source})
         files, is_folder = replace(files, data=packed, packed=True, name=taken.part), True
     folder = "" if is_folder else None
-    with content.members(files.source, folder=folder, part=taken.part):  # judged before anything is recorded
+    with content.members(files.source, folder=folder, part=taken.part):  # checked before anything is recorded
         name = files.name.removesuffix(".zip") if is_folder else files.name
     task = Task(what="upload", goals=(taken.goal,), purpose=taken.purpose, folder=folder, name=name, **files.task)
     return Brought(target=target, body=body, plan=Plan(tasks=(task,)), contents=files.contents)
 
 
 def _from_yaml(call: Call, target: Target, spec: Spec, files: Files | None, app: App) -> Brought:
-    """Translate, and plan what the YAML needs done first."""
+    """Translate a YAML, and plan the tasks before it."""
     location, workspace_id = _workspace(target, app)
     found = translated(call, target, spec, files, location=location, workspace_id=workspace_id)
     taken = upload_steps.TAKES.get(target.kind.path)
@@ -285,7 +285,7 @@ def _from_yaml(call: Call, target: Target, spec: Spec, files: Files | None, app:
 
 
 def _named(target: Target, found: Translation, app: App) -> Target:
-    """Return what a YAML makes of a path: of `jobs` the job of its name, of an asset the version it says, or the next one."""
+    """Return the target with the YAML's name: the job below `jobs`, or an asset's version (the YAML's, or the next one)."""
     if target.kind.named_by_us and target.id.is_collection and found.name:
         return replace(target, id=replace(target.id, names=(*target.id.names, found.name)))
     below = kinds.by_type().get((target.kind.plane, target.kind.namespace.lower(), f"{target.kind.path}/versions".lower()))
@@ -300,7 +300,7 @@ def _is_package(target: Target | None) -> bool:
 
 
 def _workspace(target: Target, app: App) -> tuple[str | None, str | None]:
-    """Return region and own id of the target's workspace, for the kinds whose bodies carry them."""
+    """Return region and GUID of the target's workspace, for the kinds whose bodies hold them."""
     located = len(target.kind.types) > 1 and target.kind.types[1] in LOCATED
     if not located and not _is_package(target):
         return None, None
@@ -311,7 +311,7 @@ def _workspace(target: Target, app: App) -> tuple[str | None, str | None]:
 
 
 def _reader(files: Files | None, folder: str) -> Callable[[str], str | None]:
-    """Return what reads a text file by its path below the YAML's folder, and names that folder for messages."""
+    """Return a reader of text files by their paths below the YAML's folder; it also names that folder for messages."""
 
     def read(path: str) -> str | None:
         return _text(files, posixpath.normpath(posixpath.join(files.root, folder, path))) if files else None
@@ -321,7 +321,7 @@ def _reader(files: Files | None, folder: str) -> Callable[[str], str | None]:
 
 
 def _text(files: Files | None, path: str) -> str | None:
-    """Return a text file among the files, None when it is not there or no text."""
+    """Return one of the files as text, None when it does not exist or is not text."""
     if files is None or not files.packed:
         return None
     with content.members(files.source, folder="", part=files.part or ANY_CONTENT) as every:

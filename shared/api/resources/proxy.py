@@ -1,4 +1,4 @@
-"""Pass-through to the v1 data plane: the request goes on and its answer comes back as they are."""
+"""Pass-through to the v1 data plane: request and answer are not changed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def find(call: Call, app: App) -> Way | None:
-    """Return where to hand the request on to; None when a kind has its path."""
+    """Return the pass-through route of a request; None when a kind of the catalog has its path."""
     return proxy_routes.find(call.path, call.method, app.settings)
 
 
 def pass_on(call: Call, way: Way, app: App) -> Answer:
-    """Ask Azure with the caller's query, body and content type; nothing of it is stored."""
+    """Send the caller's query, body and content type to Azure; nothing is stored."""
     call.refuse_preflight()
     call.refuse_asks()
     content, headers = _content(call)
@@ -45,6 +45,6 @@ def _content(call: Call) -> tuple[bytes | None, dict[str, str]]:
 
 
 def _operation_link(call: Call, way: Way, named: str) -> str:
-    """Return where the caller can read the v1 operation that Azure named (docs/protocol.md §9: its last segment is what counts)."""
+    """Return this app's URL of the v1 operation that Azure named (docs/protocol.md §9: only its last segment counts)."""
     name = named.partition("?")[0].rstrip("/").rpartition("/")[2]
     return answer.to_follow(call, ids.below(f"{way.plane}/v1.0{way.workspace.path}", "operations", name)) if name else ""

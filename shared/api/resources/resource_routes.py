@@ -1,7 +1,7 @@
-"""The routes of resources: one function a verb and first path segment. The table of kinds says what each path is.
+"""The routes of resources: one function for each verb and first path segment. The table of kinds says what each path is.
 
-The platform wants one function a route, and asks them in the order of their names, not by how well they fit. What writes is
-imported by the first write: a process that starts has half as much to read.
+The platform needs one function per route and tries them in the order of their names, not by the best match. The code for writes
+is imported at the first write, which halves the imports at start.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _act(call: Call, app: App) -> Outcome:
     return act.act(call, app)
 
 
-# What a sender must at least be; the row of the kind, or its action, may ask for more.
+# The lowest role for each verb; the row of the kind or action may require a higher one.
 VERBS: tuple[tuple[str, str, Role, Handler], ...] = (
     ("provision", "PUT", "operator", _change),
     ("provision", "PATCH", "operator", _change),
@@ -50,5 +50,5 @@ ROUTES = tuple(
 
 
 def of(verb: str) -> Route:
-    """Return a row of a verb; all of them have one handler."""
+    """Return a route of a verb; all routes of a verb share one handler."""
     return next(each for each in ROUTES if each.verb == verb)

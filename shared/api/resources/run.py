@@ -22,7 +22,7 @@ V1_PARTS = ("projectZipFile", "runDefinitionFile")
 
 
 def start_job(call: Call, target: Target, app: App) -> Answer | Operation:
-    """POST `workspaces/{w}/jobs`: the job's JSON, or multipart with it as `spec` and its code as the zip `code`."""
+    """POST `workspaces/{w}/jobs`: the job's JSON, or multipart with the job as `spec` and a zip of its code as `code`."""
     brought = payload.read(call, target, app)
     if foretelling.asked(call, target):
         named = brought.target if not brought.target.id.is_collection else _named(brought.target)
@@ -34,12 +34,12 @@ def start_job(call: Call, target: Target, app: App) -> Answer | Operation:
 
 
 def _named(target: Target) -> Target:
-    """Return the target under a name such as the app gives."""
+    """Return the target with a generated name."""
     return replace(target, id=replace(target.id, names=(*target.id.names, f"job-{models.new_suffix('', '')}")))
 
 
 def start_run(call: Call, target: Target, app: App) -> Operation:
-    """POST `workspaces/{w}/experiments/{e}/startrun`: multipart `projectZipFile` and `runDefinitionFile`, as the article has it."""
+    """POST `workspaces/{w}/experiments/{e}/startrun`: multipart `projectZipFile` and `runDefinitionFile`, as in the article."""
     call.refuse_asks("Prefer", "Idempotency-Key", "Callback-Url")
     if not multipart.is_multipart(call):
         message = f"startrun takes multipart/form-data with {' and '.join(V1_PARTS)}."
@@ -52,9 +52,9 @@ def start_run(call: Call, target: Target, app: App) -> Operation:
     content.check_zip(parts["projectZipFile"], "projectZipFile")
     definition = bodies.parse(given["runDefinitionFile"][1], "application/json", part="runDefinitionFile")
     if not isinstance(definition.get("Configuration") or definition.get("configuration"), dict):
-        message = "'Configuration' is required in the run definition: an object with Script and Target."
+        message = "The run definition has no 'Configuration'; expected an object with Script and Target."
         raise errors.BadRequestError("MissingField", message, target="runDefinitionFile.Configuration")
-    written = admission.said(given["runDefinitionFile"][1])  # it is handed on as it came
+    written = admission.said(given["runDefinitionFile"][1])  # the file is passed on unchanged
     admission.check_body(call, target.kind, definition, app.settings, written)
     return _submit(call, payload.Brought(target=target), app, files=parts, run_id=call.text("runId"))
 

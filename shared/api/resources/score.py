@@ -1,4 +1,4 @@
-"""Score an online endpoint or a v1 web service: at once, or as an operation that keeps the body and the answer."""
+"""Score an online endpoint or a v1 web service: at once, or as an operation that stores the body and the answer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EACH = "each"
 
 
 def score(call: Call, target: Target, app: App) -> Answer | Operation:
-    """Send the body to the endpoint as it came, and its answer back as it comes, 4xx and 5xx included; wake a parked one."""
+    """Send the body to the endpoint and return its answer unchanged, 4xx and 5xx included; wake a parked endpoint."""
     each = call.choice(EACH, (async_scores.LINE,))
     if each or ("respond-async" in call.prefers and _keeps(target)):
         return _keep(call, target, each, app)
@@ -33,30 +33,30 @@ def score(call: Call, target: Target, app: App) -> Answer | Operation:
     except snapshots.EndpointParkedError as parked:
         return _keep(call, target, "", app) if call.wait_s else _wake(call, target, parked, app)
     headers = score_answers.passed_back(found.headers)
-    if time.monotonic() - began < call.wait_s:  # the endpoint is not parked, and answered while its caller was ready to wait
+    if time.monotonic() - began < call.wait_s:  # the endpoint is not parked and answered within the caller's wait
         headers |= answer.waited(call)
     media = found.headers.get("content-type", "application/json")
     return replace(answer.of_bytes(found.content, media, found.status, headers), foreign=True)
 
 
 def refuse_lines(call: Call, target: Target) -> None:
-    """Refuse `?each=line` where nothing is scored, or only at once.
+    """Refuse `?each=line` for requests that cannot score line by line.
 
     Raises:
         BadRequestError: `InvalidParameter`.
     """
     if call.text(EACH) and not _keeps(target):
-        message = f"'{EACH}' is for POST of an online endpoint's score, not for this {call.method}."
+        message = f"'{EACH}' applies to POST of an online endpoint's score, not to this {call.method}. Omit it."
         raise errors.BadRequestError("InvalidParameter", message, target=EACH)
 
 
 def _keeps(target: Target) -> bool:
-    """Return whether a score can wait: a batch endpoint's invoke begins a job at once, v1 services are only scored at once."""
+    """Return whether a score can be an operation: batch endpoints start a job instead, v1 services answer only at once."""
     return target.plane == "arm" and target.action is not None and target.action.name == models.SCORE
 
 
 def _keep(call: Call, target: Target, each: str, app: App) -> Operation:
-    """Make an operation of the call: it wakes the endpoint if need be, scores, and keeps the answer."""
+    """Make the call an operation that wakes the endpoint if necessary, scores, and stores the answer."""
     call.refuse_asks("Prefer", "Idempotency-Key", "Callback-Url")
     sent = scoring.sent_on(call.headers)
     asked = async_scores.request(call.body, sent, each=each, keyed=bool(call.idempotency_key()))
@@ -65,7 +65,7 @@ def _keep(call: Call, target: Target, each: str, app: App) -> Operation:
 
 
 def _wake(call: Call, target: Target, found: snapshots.EndpointParkedError, app: App) -> Answer:
-    """Start the wake, once however many call, and answer 503 that says when to come again."""
+    """Wake the endpoint, once for any number of calls, and answer 503 with Retry-After."""
     wake, error, pause_s = waking.begun(target, found, app)
     headers = {"Retry-After": str(round(pause_s)), "Operation-Location": answer.to_follow(call, f"operations/{wake.id}")}
     return answer.of_json({"error": error.to_json()}, 503, headers)

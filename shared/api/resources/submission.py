@@ -1,4 +1,4 @@
-"""Submission: a request becomes an operation under its sender's name, with its idempotency key and callbacks.
+"""Turn a request into an operation with its sender's name, idempotency key and callbacks.
 
 Not here: what the request asks for (provision, act, run).
 """
@@ -27,14 +27,14 @@ CALLBACK_LIMIT = 5
 
 
 def submit(call: Call, brought: Brought, app: App, *, queued: bool = False, **more: Any) -> Operation:
-    """Accept what a call brings on its sender's terms: idempotency key, caller, whom to notify, and whether it is only queued.
+    """Accept a request as an operation, with its idempotency key, caller and callbacks.
 
     Args:
         call: The call.
-        brought: What it is about, and what it brings.
+        brought: The target, body and files.
         app: The composition root.
-        queued: Whether it is only to be queued, whatever the caller prefers.
-        more: What else the request has; `method` and `query` unless the call's own.
+        queued: Only queue it, even if the caller does not ask for that.
+        more: Further members of the request; `method` and `query` replace the call's own.
 
     Raises:
         BadRequestError: `InvalidCallback`, `CallbackNotAllowed`; what `deadline.asked` refuses.
@@ -67,7 +67,7 @@ def submit(call: Call, brought: Brought, app: App, *, queued: bool = False, **mo
     from shared.expiry import expiries
 
     request = replace(request, suffix=models.new_suffix(request.idempotency_key, request.caller), expires=ends[1:])
-    expiries.begin(request, ends[0], app)  # before there is anything to end
+    expiries.begin(request, ends[0], app)  # checked before the resource exists
     operation = flows.submit(request, app, respond_async=queued)
     expiries.look_soon(operation, ends[0], app)
     return operation
@@ -80,7 +80,7 @@ def _present(app: App) -> datetime:
 
 
 def callbacks(call: Call, settings: Settings) -> tuple[str, ...]:
-    """Return whom the caller wants notified: the `Callback-Url` header, several separated by spaces or commas.
+    """Return the URLs of the `Callback-Url` header, separated by spaces or commas.
 
     Raises:
         BadRequestError: `InvalidCallback`, `CallbackNotAllowed`.
@@ -91,6 +91,6 @@ def callbacks(call: Call, settings: Settings) -> tuple[str, ...]:
     from shared.notify import receivers
 
     if len(given) > CALLBACK_LIMIT:
-        message = f"'Callback-Url' names {len(given)} receivers; at most {CALLBACK_LIMIT} are allowed."
+        message = f"'Callback-Url' has {len(given)} URLs; at most {CALLBACK_LIMIT} are allowed."
         raise errors.BadRequestError("InvalidCallback", message, target="Callback-Url")
     return tuple(receivers.parse(text, settings.receivers, settings.cloud, field="Callback-Url").text for text in given)

@@ -22,16 +22,16 @@ from tests.unit.expiry.conftest import CLUSTER, COMPUTE, Stage
 BAD = [
     ({"expires_in": "8h"}, "", "Expires-In", "PT8H"),
     ({"expires_in": "P1M"}, "", "Expires-In", "no fixed length"),
-    ({"expires_in": "PT0S"}, "", "Expires-In", "not in the future"),
+    ({"expires_in": "PT0S"}, "", "Expires-In", "expected a time in the future"),
     ({"expires_in": "P9999999D"}, "", "Expires-In", "PT8H"),
     ({"expires_at": "tomorrow"}, "", "Expires-At", "2026-12-01T18:00:00Z"),
     ({"expires_at": "2026-12-01"}, "", "Expires-At", "2026-12-01T18:00:00Z"),
     ({"expires_at": "2026-12-01T18:00:00"}, "", "Expires-At", "2026-12-01T18:00:00Z"),
     ({"expires_at": "2026-13-01T18:00:00Z"}, "", "Expires-At", "2026-12-01T18:00:00Z"),
-    ({"expires_at": "2020-12-01T18:00:00Z"}, "", "Expires-At", "not in the future"),
+    ({"expires_at": "2020-12-01T18:00:00Z"}, "", "Expires-At", "expected a time in the future"),
     ({"expires_at": "2099-12-01T18:00:00Z"}, "", "Expires-At", "at most P3660D"),
-    ({"expires_at": "2099-12-01T18:00:00Z", "expires_in": "PT1H"}, "", "Expires-At", "expected one of them"),
-    ({"expires_in": "PT1H"}, "?expiresAt=2099-12-01T18:00:00Z", "expiresAt", "expected one of them"),
+    ({"expires_at": "2099-12-01T18:00:00Z", "expires_in": "PT1H"}, "", "Expires-At", "expected only one of them"),
+    ({"expires_in": "PT1H"}, "?expiresAt=2099-12-01T18:00:00Z", "expiresAt", "expected only one of them"),
     ({}, "?expiresIn=soon", "expiresIn", "PT8H"),
 ]
 

@@ -73,7 +73,7 @@ def test_a_multipart_without_a_boundary_is_told_so(app: App) -> None:
     for media in ("multipart/form-data", "multipart/form-data; charset=utf-8"):
         answer = app.send("POST", "workspaces/w1/jobs", b"--x\r\n\r\n--x--", content_type=media)
         assert (answer.status, answer.body["error"]["target"]) == (400, "Content-Type")
-        assert "names no boundary" in answer.said
+        assert "has no boundary" in answer.said
 
 
 def test_a_multipart_with_another_boundary_is_told_so(app: App) -> None:
