@@ -505,7 +505,7 @@ def _may_be_queued(operation: Operation) -> bool:
 
 
 def _is_fresh(operation: Operation) -> bool:
-    """Return whether nobody has taken an operation's first step: its first message carries it."""
+    """Return whether the first step of an operation was not taken yet: the first message carries the operation."""
     unclaimed = operation.phase in ("accepted", "preparing") and operation.step == 0 and not operation.lost_since
     return unclaimed and _may_be_queued(operation)
 
