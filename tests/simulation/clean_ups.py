@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 GUARDS = ("locked", "kept", "used", "changed", "made again")
 GUARDED = 0.4  # share of the models
 UNREAD = ("is not known", "could not be read", "could not be sent")  # reasons to keep what another run will look at
-PARTLY = "it was not fully judged"
+PARTLY = ("it was not fully judged", "checking it failed")
 LENGTH_S = 900.0  # within so long after the beginning
 WATCH_S = 15.0
 # What others do so soon before a deletion was not seen; the look may take long, and an operation is sent within a minute of it
@@ -186,7 +186,7 @@ class CleanUps:
         lines = {line.id.removeprefix(f"{clean.WS}/"): line for line in self._report().lines}
         guarded, wrong = {each.path for each in self.guards}, []
         found = [run for name in (self.preview, self.name) if (run := self._run(name))]
-        in_part = any(PARTLY in note for run in found for note in run.notes)  # and says so: what was not read is in no line
+        in_part = any(each in note for run in found for note in run.notes for each in PARTLY)  # and says so: what was not read is in no line
         for path in self.stale:
             line = lines.get(path)
             if line is None and (in_part or path in guarded) and path not in deleted:
