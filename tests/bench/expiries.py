@@ -19,7 +19,7 @@ from tests.bench import bodies, following, masses
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-SENDERS = 8
+SENDERS = 32  # one that makes a cluster again waits for three ends meanwhile
 WORKSPACES = 20
 NAMESAKE = 10  # one of so many is made again
 PROMPT_S = 120.0
