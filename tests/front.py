@@ -19,6 +19,12 @@ BASE = "http://localhost:7071/api"
 
 def respond(method: str, path: str, body: bytes | str = b"", **headers: str) -> func.HttpResponse:
     """Send one request; `path` stands below the prefix, or is a whole URL as a nextLink is. `_` of a header's name is `-`."""
+    trigger, req = asked(method, path, body, **headers)
+    return asyncio.run(trigger(req))
+
+
+def asked(method: str, path: str, body: bytes | str = b"", **headers: str) -> tuple[Any, func.HttpRequest]:
+    """Return the function that the platform would ask, and the request as it would hand it over."""
     url = path if "://" in path else f"{BASE}/{path}"
     parts = urlsplit(url, allow_fragments=False)
     decoded = paths.decode(parts.path)
@@ -35,7 +41,7 @@ def respond(method: str, path: str, body: bytes | str = b"", **headers: str) -> 
         route_params=_taken(row.template, below) if row else {"rest": below},
         body=body.encode() if isinstance(body, str) else body,
     )
-    return asyncio.run(trigger(req))
+    return trigger, req
 
 
 def told(answer: func.HttpResponse) -> tuple[int, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -22,6 +22,7 @@ from tests.bench import (
     following,
     following_many,
     growth,
+    handlers,
     import_time,
     lists,
     money,
@@ -32,23 +33,9 @@ from tests.bench import (
     upload,
 )
 
-PARTS = (
-    "import",
-    "cold",
-    "requests",
-    "storage",
-    "upload",
-    "cleanup",
-    "events",
-    "following",
-    "lists",
-    "completion",
-    "growth",
-    "async_scores",
-    "expiries",
-    "recipes",
-    "demo",
-)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 COMMANDS = ("yaml", "overdue", "idle_minute", "telemetry")  # that can be run alone, too: `python -m tests.bench.yaml`
 
 
@@ -67,52 +54,13 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=1, help="how often the app's worker dies during scores, expiries, recipes")
     parser.add_argument("--every", type=float, default=10.0, help="seconds between two of them")
     asked = parser.parse_args()
-    only = asked.only
     console = Console()
-    if only in (None, "import"):
-        console.print(_imports())
-    if only in (None, "cold"):
-        console.print(_cold_start())
-    if only in (None, "requests"):
-        _requests(console)
-    if only in (None, "storage"):
-        _storage(console)
-    if only in (None, "upload"):
-        console.print(_upload(asked.megabytes), highlight=False)
-    if only in (None, "cleanup"):
-        _clean_up(console)
-    if only in (None, "events"):
-        console.print(_events(asked.seconds), highlight=False, soft_wrap=True)
-        console.print(_processed())
-    _followed(asked, console)
+    for name, part in PARTS.items():
+        if asked.only in (None, name):
+            part(asked, console)
     for each in COMMANDS:
-        if only in (None, each):
+        if asked.only in (None, each):
             subprocess.run([sys.executable, "-m", f"tests.bench.{each}"], check=True)
-
-
-def _followed(asked: argparse.Namespace, console: Console) -> None:
-    """Measure what takes an operation to its end."""
-    only = asked.only
-    if only in (None, "lists"):
-        console.print(_lists())
-    if only in (None, "following"):
-        console.print(_following())
-        console.print(_following_many(), soft_wrap=True)
-    if only in (None, "completion"):
-        console.print(_completion())
-    if only in (None, "growth"):
-        console.print(growth.table([growth.measure(count) for count in growth.OPEN]))
-        console.print(money.page(), highlight=False, soft_wrap=True)
-    if only in (None, "async_scores"):
-        console.print(_scores(asked), highlight=False, soft_wrap=True)
-    if only in (None, "expiries"):
-        console.print(_expiries(asked), highlight=False, soft_wrap=True)
-    if only in (None, "recipes"):
-        console.print(_recipes(asked), highlight=False, soft_wrap=True)
-    if only in (None, "demo"):
-        seconds, steps = demo.run()
-        console.print(f"make demo, everything installed: {seconds:.1f} s", highlight=False)
-        console.print(_calls(steps))
 
 
 def _recipes(asked: argparse.Namespace) -> str:
@@ -147,7 +95,7 @@ def _cold_start() -> Table:
     return table
 
 
-def _requests(console: Console) -> None:
+def _requests(_: argparse.Namespace, console: Console) -> None:
     found = requests.run()
     title = f"What a caller waits for, with one worker process ({found.megabytes:.0f} MB at most)"
     table = Table(
@@ -163,7 +111,22 @@ def _requests(console: Console) -> None:
     console.print(table, soft_wrap=True)
 
 
-def _storage(console: Console) -> None:
+def _handlers() -> Table:
+    title = "The app's functions in this process, on real storage and the local Azure, beside the same by bare requests"
+    table = Table("", "median ms", "p95 ms", "goal", "CPU ms", "goal", "least, CPU ms", "times", title=title)
+    timed = handlers.run()
+    for name, each in timed.items():
+        if name.startswith(handlers.LEAST):
+            continue
+        p95, cpu = (f"≤ {goal:g}" if goal else "" for goal in handlers.GOALS.get(name, (None, None)))
+        least = timed[handlers.LEAST + name]
+        (median_ms, p95_ms, cpu_ms, _), least_ms = each.row, least.row[2]
+        ratio = (each.cpu_s / len(each.seconds)) / (least.cpu_s / len(least.seconds))
+        table.add_row(name, median_ms, p95_ms, p95, cpu_ms, cpu, least_ms, f"{ratio:.1f}")
+    return table
+
+
+def _storage(_: argparse.Namespace, console: Console) -> None:
     costs, idle = storage_calls.run()
     title = f"Storage transactions from request to end, where Azure says {storage_calls.POLLS} times that it is still at work"
     table = Table("", "polls", "table", "queue", "blob", "messages received, deleted", "in all", title=title)
@@ -207,7 +170,7 @@ def _upload(megabytes: int) -> str:
     )
 
 
-def _clean_up(console: Console) -> None:
+def _clean_up(_: argparse.Namespace, console: Console) -> None:
     with cleanup.local_azure() as azure:
         console.print(_beside_custodian(cleanup.compare(azure)))
         kept, again, least = cleanup.repeats(azure)
@@ -309,6 +272,45 @@ def _calls(steps: list[dict[str, Any]]) -> Table:
     for step in steps:
         table.add_row(f"{step['step']} {step['what']}", demo.arm_calls(step), str(step["armCalls"]))
     return table
+
+
+def _growth(_: argparse.Namespace, console: Console) -> None:
+    console.print(growth.table([growth.measure(count) for count in growth.OPEN]))
+    console.print(money.page(), highlight=False, soft_wrap=True)
+
+
+def _demo(_: argparse.Namespace, console: Console) -> None:
+    seconds, steps = demo.run()
+    console.print(f"make demo, everything installed: {seconds:.1f} s", highlight=False)
+    console.print(_calls(steps))
+
+
+def _shown(*made: Callable[[argparse.Namespace], Any]) -> Callable[[argparse.Namespace, Console], None]:
+    def show(asked: argparse.Namespace, console: Console) -> None:
+        for each in made:
+            console.print(each(asked), highlight=False, soft_wrap=True)
+
+    return show
+
+
+PARTS: dict[str, Callable[[argparse.Namespace, Console], None]] = {
+    "import": _shown(lambda _: _imports()),
+    "cold": _shown(lambda _: _cold_start()),
+    "requests": _requests,
+    "handlers": _shown(lambda _: _handlers()),
+    "storage": _storage,
+    "upload": _shown(lambda asked: _upload(asked.megabytes)),
+    "cleanup": _clean_up,
+    "events": _shown(lambda asked: _events(asked.seconds), lambda _: _processed()),
+    "following": _shown(lambda _: _following(), lambda _: _following_many()),
+    "lists": _shown(lambda _: _lists()),
+    "completion": _shown(lambda _: _completion()),
+    "growth": _growth,
+    "async_scores": _shown(_scores),
+    "expiries": _shown(_expiries),
+    "recipes": _shown(_recipes),
+    "demo": _demo,
+}
 
 
 if __name__ == "__main__":
