@@ -1,1 +1,1 @@
-"""Files that come with a request, on their way to Azure."""
+"""Files of a request: reading, uploading and registering them."""

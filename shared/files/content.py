@@ -1,7 +1,7 @@
-"""Files that callers send: a zip read member by member, or one file, straight from the app's storage in bounded memory.
+"""Files that callers send: a zip read member by member, or one file, directly from the app's storage in bounded memory.
 
-A zip is judged before anything of it is used: names that lead outside, links, encryption, bombs. Not here: where files
-go (places), how they got into the app's storage (inbox, functions).
+A zip is checked before any of it is used: names outside its folder, links, encryption, zip bombs. Not here: where files
+go (places), how they get into the app's storage (upload_inbox, functions).
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ if TYPE_CHECKING:
 
     from shared.durable.storage import Blobs
 
-READ_AHEAD = 4 * 1024 * 1024  # bytes asked of storage at a time
+READ_AHEAD = 4 * 1024 * 1024  # bytes per read from storage
 UNPACKED_LIMIT = 512 * 1024 * 1024  # bytes; a larger zip may hold RATIO_LIMIT times its own size
 RATIO_LIMIT = 20
 FILES_LIMIT = 10_000
-DIRECTORY_LIMIT = 4 * 1024 * 1024  # bytes of a zip's own table of contents
-NAME_LIMIT = 500  # characters; a blob's whole name takes 1,024
-METHODS = frozenset({0, 8})  # stored, deflated: of others zipfile unpacks a whole read at once, however much that is
+DIRECTORY_LIMIT = 4 * 1024 * 1024  # bytes of a zip's central directory
+NAME_LIMIT = 500  # characters; a blob's whole name can have 1,024
+METHODS = frozenset({0, 8})  # stored, deflated: with other methods zipfile unpacks each read at once, without a limit
 ENCRYPTED = 0x1  # bit of a member's flags
 END = struct.Struct("<4s4H2LH")  # end of central directory, APPNOTE 4.3.16
 END64 = struct.Struct("<4sQ2H2L4Q")  # its zip64 form, 4.3.14
 LOCATOR64 = struct.Struct("<4sLQL")  # 4.3.15
 COMMENT_LIMIT = 65_535
-LEVELS_LIMIT = 30  # that a loose file may lead up
+LEVELS_LIMIT = 30  # number of `../` at the start of a file's path at most
 _LEADING_UP = re.compile(r"^(?:\.\./)+")
 
 
 class BrokenError(errors.BadRequestError):
-    """The content cannot be used; `target` is the part that holds it."""
+    """The content is invalid; `target` is the part that holds it."""
 
     def __init__(self, message: str, *, target: str) -> None:
         super().__init__("InvalidZip", message, target=target)
@@ -60,7 +60,7 @@ class Member:
 
 
 def check_zip(source: Source, part: str) -> None:
-    """Refuse what is no zip, leads outside its folder, or unpacks to too much.
+    """Refuse content that is not a zip, has names outside its folder, or unpacks to too many bytes.
 
     Raises:
         BadRequestError: `InvalidZip`, naming the part.
@@ -70,7 +70,7 @@ def check_zip(source: Source, part: str) -> None:
 
 
 def lying(blobs: Blobs, blob: str) -> Source:
-    """Return the content of a blob that an operation names.
+    """Return the content of the blob of an operation.
 
     Raises:
         RejectedError: `PayloadLost`; the blob is gone.
@@ -79,20 +79,20 @@ def lying(blobs: Blobs, blob: str) -> Source:
 
 
 def looked(blobs: Blobs, blob: str) -> storage.BlobInfo:
-    """Return what a blob that an operation names is now.
+    """Return the current size and etag of the blob of an operation.
 
     Raises:
         RejectedError: `PayloadLost`; the blob is gone.
     """
     found = blobs.look(blob)
     if found is None:
-        message = "The files of the request are no longer in the app's storage; send it again."
+        message = "The files of the request are no longer in the app's storage; send the request again."
         raise errors.RejectedError(errors.AzureError(code="PayloadLost", message=message), status=500)
     return found
 
 
 def in_blob(blobs: Blobs, blob: str, found: storage.BlobInfo) -> Source:
-    """Return the content of a blob, every range of it of the very version that was looked at.
+    """Return the content of a blob; every range is read from the version with the given etag.
 
     Reading it raises:
         RejectedError: `UploadChanged`; the blob was overwritten or deleted meanwhile.
@@ -102,7 +102,7 @@ def in_blob(blobs: Blobs, blob: str, found: storage.BlobInfo) -> Source:
         try:
             return blobs.read(blob, offset, length, etag=found.etag)
         except storage.ConflictError:
-            error = errors.AzureError(code="UploadChanged", message="The upload was changed or deleted while it was being read.")
+            error = errors.AzureError(code="UploadChanged", message="The upload was changed while it was read; upload it again.")
             raise errors.RejectedError(error, status=409) from None
 
     return Source(size=found.size, read=read, ahead=READ_AHEAD)
@@ -114,14 +114,14 @@ def members(source: Source, *, folder: str | None, part: str, includes: Sequence
 
     Args:
         source: The content.
-        folder: None: it is one file, itself the only member (named ''). Else it is a zip, and only what lies at or
-            below that path of it counts ('' is all); names are relative to it, '' when the path is a file.
-        part: What to call it in messages.
-        includes: Further files and folders of the zip, which stand beside the others under their own names; without a folder
-            they are all there is.
+        folder: None: the content is one file, the only member (named ''). Else it is a zip, and its members at or below
+            this path count ('' is all of them); names are relative to it, '' when the path is a file.
+        part: The name of the content in messages.
+        includes: Further files and folders of the zip, added under their own names; without a folder, they are the only
+            members.
 
     Raises:
-        BadRequestError: `InvalidZip`; `FileMissing`, when nothing lies there; `FileTwice`, when two have one name.
+        BadRequestError: `InvalidZip`; `FileMissing`, when the path does not exist; `FileTwice`, when two have one name.
     """
     if folder is None and not includes:
         yield [Member(name="", size=source.size, open=source.open)]
@@ -134,13 +134,13 @@ def members(source: Source, *, folder: str | None, part: str, includes: Sequence
         chosen = sorted(chosen, key=lambda member: member.name)
         for member, following in itertools.pairwise(chosen):
             if member.name == following.name:
-                message = f"'{member.name[:100]}' is included twice."
+                message = f"'{member.name[:100]}' is included twice; expected each file once."
                 raise errors.BadRequestError("FileTwice", message, target=member.name[:100])
         yield chosen
 
 
 def _below(every: Sequence[Member], path: str, name: str) -> list[Member]:
-    """Return the members at or below a path, under a name instead of it."""
+    """Return the members at or below a path, with that path replaced by a name."""
     below, prefix = f"{path}/" if path else "", f"{name}/" if name else ""
     found = [
         Member(name=name if member.name == path else prefix + member.name.removeprefix(below), size=member.size, open=member.open)
@@ -148,17 +148,17 @@ def _below(every: Sequence[Member], path: str, name: str) -> list[Member]:
         if member.name == path or member.name.startswith(below)
     ]
     if not found:
-        raise errors.BadRequestError("FileMissing", f"'{path[:100]}' is not among the files that were sent.", target=path[:100])
+        raise errors.BadRequestError("FileMissing", f"'{path[:100]}' is not among the sent files.", target=path[:100])
     return found
 
 
 def check_name(given: str, shown: str, part: str) -> None:
-    """Refuse a file's name that leads outside its folder or cannot be a blob's.
+    """Refuse a file name that leads outside its folder or is not valid for a blob.
 
     Args:
-        given: As it came.
-        shown: What the message begins with.
-        part: Its target.
+        given: The name.
+        shown: The beginning of the message.
+        part: The target of the error.
 
     Raises:
         BadRequestError: `InvalidZip`.
@@ -171,12 +171,12 @@ def check_name(given: str, shown: str, part: str) -> None:
 
 
 def placed(names: Iterable[str]) -> tuple[str, dict[str, str]]:
-    """Return the folder that the names of loose files start in, and where each lies, counted from the highest that `../` leads to.
+    """Return the sender's folder, and each file's path from the highest folder that a `../` leads to.
 
-    `../../c.yml` beside `src/a.py` says that the sender's folder lies two deep: what its name is stands nowhere, so it gets one.
+    `../../c.yml` with `src/a.py` shows that the sender's folder is two levels deep; its levels get made-up names.
 
     Raises:
-        BadRequestError: `InvalidMultipart`: a name leads outside in another way, or cannot be a file's.
+        BadRequestError: `InvalidMultipart`; a name leads outside in another way, or is not a valid file name.
     """
     plain = {name: _LEADING_UP.sub("", _name(name)) for name in names}
     levels = {name: _name(name).count("../", 0, len(_name(name)) - len(rest)) for name, rest in plain.items()}
@@ -187,7 +187,7 @@ def placed(names: Iterable[str]) -> tuple[str, dict[str, str]]:
             raise errors.BadRequestError("InvalidMultipart", bad.error.message, target=name[:100]) from None
     deepest = max(levels.values(), default=0)
     if deepest > LEVELS_LIMIT:
-        message = f"A part leads {deepest} folders up; at most {LEVELS_LIMIT} are allowed."
+        message = f"The name of a part goes {deepest} folders up; at most {LEVELS_LIMIT} are allowed."
         raise errors.BadRequestError("InvalidMultipart", message, target="body")
     folder = "spec"
     while any(folder in rest.split("/") for rest in plain.values()):
@@ -198,12 +198,12 @@ def placed(names: Iterable[str]) -> tuple[str, dict[str, str]]:
 
 
 def is_zip(head: bytes | memoryview) -> bool:
-    """Return by its first bytes whether content is a zip (an empty one included)."""
+    """Return whether content is a zip, by its first bytes (an empty zip included)."""
     return bytes(head[:4]) in (b"PK\x03\x04", b"PK\x05\x06")
 
 
 def digest(found: Sequence[Member], overdue: Callable[[], bool]) -> str | None:
-    """Return what identifies the files, names and bytes alike, in hexadecimal; None when `overdue` says so first."""
+    """Return a hash of the files' names and bytes in hexadecimal; None when `overdue` stops it first."""
     whole = hashlib.sha256()
     for member in found:
         inner = hashlib.sha256()
@@ -217,7 +217,7 @@ def digest(found: Sequence[Member], overdue: Callable[[], bool]) -> str | None:
 
 
 def packed(files: Mapping[str, Source]) -> Source:
-    """Return files as one zip (stored, not compressed), so that loose files and zips are one thing from here on."""
+    """Return files as one zip (stored, not compressed), so that separate files and zips are handled alike."""
     import zipfile
 
     out = _Gathered()
@@ -228,34 +228,34 @@ def packed(files: Mapping[str, Source]) -> Source:
 
 
 class _Gathered:
-    """A file to write a zip to that keeps what is written where it lies: nothing is copied."""
+    """An output file for a zip that keeps references to the written data instead of copies."""
 
     def __init__(self) -> None:
         self.pieces: dict[int, bytes | memoryview] = {}  # by offset; a header is written twice
         self._at = 0
 
     def write(self, piece: bytes | memoryview) -> int:
-        """Keep a piece at the present offset."""
+        """Keep a piece at the current offset."""
         self.pieces[self._at] = piece
         self._at += len(piece)
         return len(piece)
 
     def tell(self) -> int:
-        """Return the present offset."""
+        """Return the current offset."""
         return self._at
 
     def seek(self, offset: int) -> int:
-        """Go to an offset."""
+        """Move to an offset."""
         self._at = offset
         return offset
 
     def flush(self) -> None:
-        """Do nothing: all is there."""
+        """Do nothing: there is no buffer."""
 
 
 @contextmanager
 def _unpacked(source: Source, part: str) -> Iterator[list[Member]]:
-    """Open a zip, judged."""
+    """Open a zip after checking it."""
     import zipfile
 
     with _broken_zips(part), source.open() as reader:
@@ -279,17 +279,17 @@ def _broken_zips(part: str) -> Iterator[None]:
     try:
         yield
     except (zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError, EOFError, OSError, struct.error) as bad:
-        raise BrokenError(f"'{part}' is not a zip file, or a broken one: {str(bad)[:100]}.", target=part) from None
+        raise BrokenError(f"'{part}' is not a valid zip file: {str(bad)[:100]}.", target=part) from None
 
 
 def _directory(reader: BinaryIO, size: int) -> tuple[int, int]:
-    """Return how many entries the table of contents has and its bytes, before anything of it is read into memory."""
+    """Return the number of entries and the bytes of the central directory, before it is read into memory."""
     start = max(0, size - END.size - COMMENT_LIMIT)
     reader.seek(start)
     tail = reader.read(END.size + COMMENT_LIMIT)
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or at + END.size > len(tail):
-        message = "it has no table of contents"
+        message = "it has no central directory"
         raise ValueError(message)
     count, length = END.unpack_from(tail, at)[4:6]
     if count == 0xFFFF or length == 0xFFFFFFFF:
@@ -303,7 +303,7 @@ def _directory(reader: BinaryIO, size: int) -> tuple[int, int]:
 
 def _check(entries: list[zipfile.ZipInfo], size: int, part: str) -> None:
     if not entries:
-        raise BrokenError(f"'{part}' holds no files.", target=part)
+        raise BrokenError(f"'{part}' holds no files; expected at least one.", target=part)
     unpacked = sum(entry.file_size for entry in entries)
     if unpacked > max(UNPACKED_LIMIT, RATIO_LIMIT * size):
         limit = max(UNPACKED_LIMIT, RATIO_LIMIT * size)
@@ -317,9 +317,9 @@ def _check(entries: list[zipfile.ZipInfo], size: int, part: str) -> None:
         if kind not in (0, stat.S_IFREG):
             raise BrokenError(f"{shown} is a link or device; only files are allowed.", target=part)
         if entry.flag_bits & ENCRYPTED or entry.compress_type not in METHODS:
-            raise BrokenError(f"{shown} is encrypted or compressed in a way that the app does not support.", target=part)
+            raise BrokenError(f"{shown} is encrypted or has an unsupported compression; expected deflate.", target=part)
         if name in seen:
-            raise BrokenError(f"{shown} is in it twice.", target=part)
+            raise BrokenError(f"{shown} is in the zip twice.", target=part)
         seen.add(name)
 
 

@@ -1,8 +1,8 @@
-"""Where files go in a workspace's or a registry's storage.
+"""Upload destinations in the storage of a workspace or a registry.
 
-Two kinds of place: the one that Azure names with a SAS (small code, assets of registries; it needs no key), and the folder of a
-datastore, for which a SAS is signed here, with its key or in the identity's name. Keys and SAS live in memory only. Not here:
-what is read (content), how files get there (transfers), what is registered (uploads).
+Either a folder that Azure returns with a SAS (small code, assets of registries; no key needed), or a folder of a datastore, with a
+SAS signed here by the datastore's key or the app's identity. Keys and SAS are in memory only. Not here: reading the files
+(content), the transfer (transfers), registration (upload_steps).
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class Place:
     """A folder in blob storage.
 
     Attributes:
-        url: Without a slash at its end and without proof.
-        proof: Query of the SAS; a secret.
-        datastore: Its name, '' for the place of a pending upload.
-        path: Of the folder within the datastore.
+        url: Without a trailing slash and without SAS.
+        proof: The query of the SAS; a secret.
+        datastore: Its name, '' for a pending upload.
+        path: The path of the folder in the datastore.
     """
 
     url: str
@@ -43,19 +43,19 @@ class Place:
 
     @property
     def signed(self) -> str:
-        """Its URL with the proof."""
+        """The URL with the SAS."""
         return ids.signed(self.url, self.proof)
 
     def below(self, path: str) -> Place:
-        """Return a folder, or a file, below this one."""
+        """Return a folder or file below this one."""
         return replace(self, url=ids.blob(self.url, path), path=posixpath.join(self.path, path).strip("/")) if path else self
 
 
 def pending(version: ResourceId, client: Client) -> Place:
-    """Ask for the place of a code version's files.
+    """Get the upload destination of a code version.
 
     Raises:
-        RejectedError: Azure refused, or named no place.
+        RejectedError: Azure refused, or returned no destination.
     """
     url = asked(version, client, "startPendingUpload")
     answer = client.send("POST", url, body={"pendingUploadType": "TemporaryBlobReference"}).checked().body
@@ -63,18 +63,18 @@ def pending(version: ResourceId, client: Client) -> Place:
 
 
 def pending_context(version: ResourceId, client: Client) -> Place:
-    """Ask for the place of a build context for a registry's environment, which has no `startPendingUpload`.
+    """Get the upload destination of the build context of a registry's environment, which has no `startPendingUpload`.
 
-    The registry's own front end, found through its `discoveryUrl`, names one, as the official client asks for it.
+    The registry's own front end (from its `discoveryUrl`) returns one; the official client does the same.
 
     Raises:
-        RejectedError: Azure refused (409: the version is there), or named no place.
+        RejectedError: Azure refused (409: the version exists), or returned no destination.
     """
     registry = version.ancestor(1)
     found = client.send("GET", asked(registry, client)).checked().body
     discovery = str(bodies.dig(found, "properties.discoveryUrl") or "")
     if not discovery:
-        raise _unusable(f"The registry '{registry.name}' has no discoveryUrl yet.")
+        raise _unusable(f"The registry '{registry.name}' has no discoveryUrl yet. Wait until it is created, then try again.")
     front = str(bodies.dig(client.send("GET", discovery).checked().body, "primaryRegionResourceProviderUri") or "").rstrip("/")
     name, number = version.names[-2:]
     asset = ids.below("azureml:/", "registries", registry.name, "environments", name, "versions", number)
@@ -85,7 +85,7 @@ def pending_context(version: ResourceId, client: Client) -> Place:
 
 
 def asked(resource: ResourceId, client: Client, *action: str, api_version: str = "") -> str:
-    """Return the URL at which ARM has a resource, or an action of it; an api-version of '' is the table's."""
+    """Return the ARM URL of a resource or of an action on it; an api-version of '' means that of the table of kinds."""
     return ids.url(client.cloud.arm, ids.below(resource.path, *action), api_version or kinds.ML_VERSION)
 
 
@@ -93,7 +93,7 @@ def _referred(answer: Any) -> Place:
     reference = bodies.dig(answer, "blobReferenceForConsumption") or {}
     sas = str(bodies.dig(reference, "credential.sasUri") or "")
     if not sas:
-        raise _unusable("Azure named no place for the upload.")
+        raise _unusable("Azure returned no destination for the upload. Try again.")
     folder = str(reference.get("blobUri") or sas.partition("?")[0])
     return Place(url=folder.rstrip("/"), proof=urlsplit(sas).query)
 
@@ -101,17 +101,17 @@ def _referred(answer: Any) -> Place:
 def datastore(workspace: ResourceId, name: str, client: Client, now: datetime) -> Place:
     """Find a datastore ('' is the workspace's default) and sign a SAS for its container.
 
-    With the datastore's key or that of the workspace's own account; where there is none, or the account takes none
-    (`allowSharedKeyAccess` false), in the name of the app's identity.
+    The SAS is signed with the datastore's key or that of the workspace's own account; without a key, or if the account does not
+    allow keys (`allowSharedKeyAccess` false), with a user delegation key of the app's identity.
 
     Raises:
-        RejectedError: there is no datastore, it is not blob storage, or neither key nor identity opens it.
+        RejectedError: the datastore does not exist, is not blob storage, or neither key nor identity has access.
     """
     found = _described(workspace, name, client)
     properties = found.get("properties") or {}
     account, container = str(properties.get("accountName") or ""), str(properties.get("containerName") or "")
     if str(properties.get("datastoreType")).lower() not in ("azureblob", "azuredatalakegen2") or not account:
-        raise _unusable(f"The datastore '{found.get('name')}' is not blob storage; files cannot be put there.")
+        raise _unusable(f"The datastore '{found.get('name')}' is not blob storage; expected one of the type AzureBlob.")
     container = container or str(properties.get("filesystem") or "")
     suffix = client.cloud.storage_suffix
     proof = _proof(workspace.child("datastores", str(found["name"])), account, container, client, now)
@@ -125,7 +125,7 @@ def _described(workspace: ResourceId, name: str, client: Client) -> dict[str, An
     every = client.send("GET", url).checked().body
     found = (every or {}).get("value") or []
     if not found:
-        raise _unusable("The workspace has no default datastore.")
+        raise _unusable("The workspace has no default datastore. Set one, or name a datastore.")
     return dict(found[0])
 
 
@@ -138,8 +138,8 @@ def _proof(store: ResourceId, account: str, container: str, client: Client, now:
     if key:
         try:
             proof = _sas(account, container, now, account_key=key)
-        except ValueError:  # no base64; the library's message would quote it
-            raise _unusable(f"The key of the datastore '{store.name}' is not a storage key.") from None
+        except ValueError:  # not base64; the library's message would quote the key
+            raise _unusable(f"The key of the datastore '{store.name}' is not valid; update its credentials.") from None
         probe = Place(url=ids.blobs(account, client.cloud.storage_suffix, container), proof=proof).below("any")
         if not _keys_refused(probe.signed, client):
             return proof
@@ -154,16 +154,16 @@ def _sas(account: str, container: str, now: datetime, **key: Any) -> str:
 
 
 def _keys_refused(signed: str, client: Client) -> bool:
-    """Return whether the account refuses whatever is signed with its key; a HEAD's answer has the reason in a header only."""
+    """Return whether the account refuses SAS signed with its key; the answer to a HEAD has the reason in a header."""
     answer = client.send_signed("HEAD", signed, headers={"x-ms-version": azure_versions.STORAGE_DATA})
     return answer.status == 403 and answer.headers.get("x-ms-error-code", "") == "KeyBasedAuthenticationNotPermitted"
 
 
 def _delegation_key(store: ResourceId, account: str, client: Client, now: datetime) -> Any:
-    """Get a user delegation key of the account for the app's identity: what it signs is allowed what the identity is.
+    """Get a user delegation key of the account for the app's identity: a SAS signed with it has the identity's permissions.
 
     Raises:
-        RejectedError: the identity may not.
+        RejectedError: the identity has no permission.
     """
     from azure.storage.blob import UserDelegationKey
 
@@ -175,7 +175,7 @@ def _delegation_key(store: ResourceId, account: str, client: Client, now: dateti
     if not answer.ok:
         code = answer.headers.get("x-ms-error-code") or answer.error().code
         message = (
-            f"The datastore '{store.name}' gives no key that opens the account '{account}', and the app's identity may not sign "
+            f"The datastore '{store.name}' has no working key for the account '{account}', and the app's identity may not sign "
             f"for it ({code}); the role Storage Blob Data Contributor on the account lets it."
         )
         raise _unusable(message)
@@ -190,12 +190,12 @@ def _delegation_key(store: ResourceId, account: str, client: Client, now: dateti
 
 
 def _moment(moment: datetime) -> str:
-    """Return a time as storage writes it: to the second."""
+    """Return a time in storage's format, to the second."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _account_key(workspace: ResourceId, account: str, client: Client) -> str:
-    """Return the key of the workspace's own account, where a datastore of it keeps none ('' when it is another's)."""
+    """Return the key of the workspace's own account, for a datastore without one ('' for any other account)."""
     own = bodies.dig(client.send("GET", asked(workspace, client)).checked().body, "properties.storageAccount")
     if str(own).rpartition("/")[2].lower() != account.lower():
         return ""

@@ -1,7 +1,7 @@
-"""What must be in Azure before a request can be sent: files to upload, versions to register, labels to look up.
+"""Plans: the tasks before a request can be sent: files to upload, versions to register, labels to look up.
 
-A plan is stored with its operation and shrinks as its tasks get done; what a task brings (an id, a URI) goes to places in
-the request's body or in the body of a later task. Not here: doing it (uploads).
+A plan is stored with its operation and shrinks as its tasks are done; the result of a task (an id, a URI) is inserted into
+the request's body or the body of a later task. Not here: doing the tasks (upload_steps).
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from shared.rest.streams import Source
 
 VERSION = 1
-FOLDER = "content"  # in an operation's, of the files that its plan uploads
+FOLDER = "content"  # in the URL of an operation's files that its plan uploads
 
 Purpose = Literal["code", "model", "data", "input", "environment", "feature_set", "folder"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """Where an outcome goes.
+    """The target of a task's result.
 
     Attributes:
-        pointer: JSON pointer (RFC 6901); objects on its way are made when missing.
-        pattern: The value to put there, `{}` standing for the outcome.
-        task: Which task's body it is in, counted from the front of the whole plan; -1 is the request's own.
+        pointer: JSON pointer (RFC 6901); missing objects on the path are created.
+        pattern: The value to insert, with `{}` for the result.
+        task: The index of the task whose body gets it, in the whole plan; -1 is the request's own body.
     """
 
     pointer: str
@@ -46,25 +46,25 @@ class Task:
     """One thing to do.
 
     Attributes:
-        what: `upload` files, `register` a version, look up the version behind a `label`; `park` or `wake` an endpoint (parking),
+        what: `upload` files, `register` a version, look up the version of a `label`; `park` or `wake` an endpoint (parking),
             or `score` one (async_scores), whose state is the `body`.
-        goals: Where the outcome goes.
-        purpose: What uploaded files are: `code` is registered and brings an ARM id; `model`, `feature_set`, `data` and
-            `input` bring a datastore URI; `environment` and `folder` bring a blob URL.
-        blob: Of the app's storage, that holds the files.
-        folder: None: the blob is one file. Else it is a zip, of which what lies at or below this path is meant.
-        includes: Further paths of that zip, whose files go beside (`additional_includes`); without a folder these only.
-        name: Of the folder or file at its destination.
-        datastore: '' for the workspace's default.
-        type, asset, version: Of what is to be registered or looked up; a version of '' is the next free one.
-        body: What is registered.
-        api_version: The one that `body` is written for; '' is the table's.
-        size, etag: Of the blob when it was first looked at.
-        digest: Of the files, once known.
-        url, files, blocks, block: Where the transfer goes and how far it got, in blocks of how many bytes.
-        moved: The files are there.
-        chosen: The version is the next free one, as Azure counted when it was asked.
-        registering: Id of a version that Azure accepted and is still making; `looks` counts the times it was looked for.
+        goals: The targets of the result.
+        purpose: The type of the uploaded files: `code` is registered and results in an ARM id; `model`, `feature_set`, `data`
+            and `input` in a datastore URI; `environment` and `folder` in a blob URL.
+        blob: The blob in the app's storage that holds the files.
+        folder: None: the blob is one file. Else it is a zip, and its members at or below this path are used.
+        includes: Further paths of that zip (`additional_includes`); without a folder, only these are used.
+        name: The name of the folder or file at its destination.
+        datastore: Its name, '' for the workspace's default.
+        type, asset, version: The asset to register or look up; a version of '' is the next free one.
+        body: The body of the asset.
+        api_version: The api-version of `body`; '' is that of the table of kinds.
+        size, etag: Those of the blob when it was first read.
+        digest: The hash of the files, once known.
+        url, files, blocks, block: The destination and progress of the transfer: files, blocks, and bytes per block.
+        moved: All files are at the destination.
+        chosen: The version is the next free one that Azure returned.
+        registering: The id of a version that Azure accepted and is still creating; `looks` counts the polls for it.
     """
 
     what: Literal["upload", "register", "label", "park", "wake", "score"]
@@ -96,7 +96,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Tasks in the order they are done; `done` of them are."""
+    """Tasks in their order; `done` is the number of completed ones."""
 
     tasks: tuple[Task, ...]
     done: int = 0
@@ -104,25 +104,25 @@ class Plan:
 
     @property
     def head(self) -> Task | None:
-        """The task to be done next, None when all are done."""
+        """The next task, None when all are done."""
         return self.tasks[self.done] if self.done < len(self.tasks) else None
 
     @property
     def digest(self) -> str:
-        """What identifies it among requests: the same Idempotency-Key with another plan is a caller's mistake."""
+        """A hash of the plan: a request with the same Idempotency-Key and another plan is refused."""
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
 
     def located(self, operation_id: str, contents: Mapping[str, Source]) -> Plan:
-        """Return the plan with blobs where tasks name one of the `contents` that came with the request."""
+        """Return the plan with the blobs of the request's `contents` in its tasks."""
         blobs = {name: blob_of(operation_id, name, content) for name, content in contents.items()}
         return replace(self, tasks=tuple(replace(task, blob=blobs.get(task.blob, task.blob)) for task in self.tasks))
 
     def changed(self, task: Task) -> Plan:
-        """Return the plan with another head."""
+        """Return the plan with its first task replaced."""
         return replace(self, tasks=(*self.tasks[: self.done], task, *self.tasks[self.done + 1 :]))
 
     def finished(self, outcome: str, body: Any) -> tuple[Plan, Any]:
-        """Return the plan without its head, and the request's body, the outcome in its places."""
+        """Return the plan without its first task, and the request's body, both with the result inserted."""
         head = self.tasks[self.done]
         tasks = list(self.tasks)
         for goal in head.goals:
@@ -131,11 +131,11 @@ class Plan:
                 body = put(body, goal.pointer, value)
             else:
                 tasks[goal.task] = replace(tasks[goal.task], body=put(tasks[goal.task].body, goal.pointer, value))
-        tasks[self.done] = Task(what=head.what)  # nothing of it is needed any more
+        tasks[self.done] = Task(what=head.what)  # its data is no longer needed
         return replace(self, tasks=tuple(tasks), done=self.done + 1), body
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON, without members that have their default value."""
+        """Return plain JSON, without members with default values."""
         tasks = []
         for task in self.tasks:
             told = codec.written(task, defaults=False)
@@ -165,12 +165,12 @@ def _task(stored: dict[str, Any]) -> Task:
 
 
 def blob_of(operation_id: str, name: str, content: Source) -> str:
-    """Return where a file that came with a request is kept until it is in Azure."""
+    """Return the name of the blob that keeps a request's file until it is in Azure."""
     return f"operations/{operation_id}/{FOLDER}/{content.sha256[:16]}/{name}"
 
 
 def put(body: Any, pointer: str, value: Any) -> Any:
-    """Return a copy of `body` with `value` at a JSON pointer; objects on the way are made when missing."""
+    """Return a copy of `body` with `value` at a JSON pointer; missing objects on the path are created."""
     steps = [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
     out = copy.deepcopy(body) if isinstance(body, dict) else {}
     at: Any = out

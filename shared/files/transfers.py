@@ -1,6 +1,6 @@
-"""Files on their way into blob storage: several at once, block by block, within bounds that hold for the whole process.
+"""Transfer of files to blob storage: several at once, block by block, within limits for the whole process.
 
-Not here: where they go and by what proof (places), what is read (content).
+Not here: destinations and their SAS (places), reading the files (content).
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from shared.rest.client import Client
 
 BLOCK = 4 * 1024 * 1024  # bytes
-FIRST_BLOCK = 8 * 1024 * 1024  # of the first versions; a transfer goes on with the blocks that it began with
-BLOCKS_LIMIT = 40_000  # of the 50,000 that a blob may have
-PUTS_AT_ONCE = 8  # of a process, whatever it transfers
+FIRST_BLOCK = 8 * 1024 * 1024  # of early versions; a transfer keeps the block size that it began with
+BLOCKS_LIMIT = 40_000  # of the 50,000 blocks that a blob may have
+PUTS_AT_ONCE = 8  # for all transfers of a process
 BYTES_AT_ONCE = 3 * BLOCK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a transfer got: whole files, and blocks (of `block` bytes at least) of the next one."""
+    """Progress of a transfer: number of complete files, and of blocks (of at least `block` bytes) of the next one."""
 
     block: int
     files: int = 0
@@ -42,7 +42,7 @@ class Progress:
 
 
 def exists(place: Place, client: Client) -> bool:
-    """Return whether a blob is there."""
+    """Return whether a blob exists."""
     answer = client.send_signed("HEAD", place.signed, headers={"x-ms-version": azure_versions.STORAGE_DATA})
     return answer.status != 404 and bool(answer.checked())
 
@@ -53,14 +53,14 @@ def mark(place: Place, client: Client) -> None:
 
 
 def transfer(members: Sequence[Member], place: Place, start: Progress, client: Client, overdue: Callable[[], bool]) -> Progress:
-    """Put files below a place, from where an earlier attempt got to, until all are there or `overdue` says to stop.
+    """Upload files below a place, continuing an earlier attempt, until all are uploaded or `overdue` stops it.
 
-    They are read one after the other and put several at once: files and blocks alike. A file of several blocks exists only
-    when its list of blocks is committed. What is returned has arrived, all of it.
+    Files and blocks are read one after the other and uploaded several at once. A file of several blocks exists only when its
+    list of blocks is committed. The returned progress counts only what has arrived.
 
     Raises:
         RejectedError: storage refused.
-        TransientError: it did not answer; blocks that arrived stay for a week.
+        TransientError: storage did not answer; uncommitted blocks stay for a week.
     """
     at = start
     with _Puts() as puts:
@@ -92,9 +92,9 @@ def transfer(members: Sequence[Member], place: Place, start: Progress, client: C
 
 
 class _Puts:
-    """Requests under way for one transfer; their threads and their memory are the whole process's.
+    """The running requests of one transfer; threads and memory are shared by the whole process.
 
-    Leaving waits for all of them, so that nothing of a transfer goes on after it has failed.
+    Leaving the context waits for all of them, so that no request runs on after the transfer has failed.
     """
 
     def __init__(self) -> None:
@@ -107,10 +107,10 @@ class _Puts:
         wait(self._going)
 
     def begin(self, size: int, read: Callable[[], bytes], put: Callable[[bytes], None]) -> None:
-        """Read at most `size` bytes when there is room for them and put them in another thread.
+        """Read at most `size` bytes when memory is available, and upload them in another thread.
 
         Raises:
-            StewardError: an earlier one failed.
+            StewardError: an earlier request failed.
         """
         while self._going and self._going[0].done():
             self._going.popleft().result()
@@ -122,24 +122,24 @@ class _Puts:
             raise
 
     def wait(self) -> None:
-        """Wait for all of them.
+        """Wait for all requests.
 
         Raises:
-            StewardError: one failed.
+            StewardError: a request failed.
         """
         while self._going:
             self._going.popleft().result()
 
 
 class _Room:
-    """How many requests may be under way in this process, and how many bytes of theirs in memory."""
+    """The limits of this process: running requests, and their bytes in memory."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._requests = self._bytes = 0
 
     def take(self, size: int) -> None:
-        """Wait until there is room; what is larger than all of it gets it alone."""
+        """Wait until `size` bytes are available; a request above the limit runs alone."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self._requests < PUTS_AT_ONCE and (not self._bytes or self._bytes + size <= BYTES_AT_ONCE)
@@ -148,7 +148,7 @@ class _Room:
             self._bytes += size
 
     def leave(self, size: int) -> None:
-        """Make room for others."""
+        """Release the memory of a request."""
         with self._changed:
             self._requests -= 1
             self._bytes -= size
@@ -160,7 +160,7 @@ _room = _Room()
 
 def _put_and_leave(size: int, put: Callable[[bytes], None], held: list[bytes]) -> None:
     try:
-        put(held.pop())  # no frame and no list holds it when others are given its room
+        put(held.pop())  # no reference is left when its memory is released
     finally:
         _room.leave(size)
 

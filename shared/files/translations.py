@@ -1,6 +1,6 @@
-"""From what a YAML asks to be done first to a plan: which of the files that came are meant, and in which order.
+"""Make a plan from the tasks of a YAML: match its paths to the sent files, and order the tasks.
 
-Not here: reading the YAML (catalog.yaml), doing what the plan says (uploads).
+Not here: reading the YAML (catalog.yaml), doing the tasks (upload_steps).
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ PURPOSES = ("code", "model", "data", "input", "environment", "feature_set")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """The files that came with a YAML.
+    """The files that were sent with a YAML.
 
     Attributes:
-        names: Their paths; empty when none came.
-        task: What a task says of where they are (`blob`, `size`, `etag`).
-        folder: The YAML's own among them, as their sender has them.
-        root: Where among the names the sender's paths start.
-        packed: They came as a zip; else it is one file.
-        whole: What they all are together, when they came as the part that the kind takes (`code`, `model` …).
+        names: Their paths; empty without files.
+        task: The members of a task that locate the files (`blob`, `size`, `etag`).
+        folder: The YAML's folder among the sender's files.
+        root: The folder from which the sender's relative paths start.
+        packed: They were sent as a zip; else as one file.
+        whole: The purpose of all files, if they were sent as the part of the kind (`code`, `model` …).
     """
 
     names: frozenset[str] = frozenset()
@@ -43,22 +43,22 @@ class Sent:
     whole: str = ""
 
     def asked(self, path: str) -> str:
-        """Return the name under which the sender gives what a path of the YAML names."""
+        """Return the name that the sender must give the file of a YAML's path."""
         return posixpath.normpath(posixpath.join(self.folder, path))
 
     def path(self, path: str) -> str:
-        """Return where a path of the YAML leads among the files; '' is all of them."""
+        """Return the path among the sent files for a path of the YAML; '' is all of them."""
         found = posixpath.normpath(posixpath.join(self.root, self.folder, path))
         return "" if found == "." else found
 
     def form(self, path: str) -> str:
-        """Return `file` or `folder` for what lies at a path among the files; '' nothing does."""
+        """Return whether a path among the files is a `file` or a `folder`; '' if it does not exist."""
         if path in self.names or (not path and self.names and not self.packed):
             return "file"
         return "folder" if self.names and (not path or any(name.startswith(f"{path}/") for name in self.names)) else ""
 
     def located(self, path: str, purpose: str) -> str | None:
-        """Return where among the files an upload's path leads; None when nothing came for it."""
+        """Return the path among the files for an upload; None when they were not sent."""
         found = self.path(path)
         if self.form(found):
             return found
@@ -66,10 +66,10 @@ class Sent:
 
 
 def planned(translation: Translation, sent: Sent) -> Plan | None:
-    """Return what must be done before the body can be sent, None when nothing must.
+    """Return the plan before the body can be sent, None when nothing has to be done.
 
     Raises:
-        BadRequestError: `FileMissing`: the YAML names a file that did not come; `InvalidYaml`: what came is not what it says.
+        BadRequestError: `FileMissing`: a file of the YAML was not sent; `InvalidYaml`: the files do not match the YAML.
     """
     ahead = len(translation.uploads) + len(translation.labels)
     first = [_upload(each, sent, ahead) for each in translation.uploads]
@@ -100,13 +100,13 @@ def _upload(wanted: Upload, sent: Sent, ahead: int) -> Task:
         message = f"'{wanted.path}' is {wanted.purpose}, which this app does not upload."
         raise errors.BadRequestError("FileMissing", message, target=wanted.path)
     includes = tuple(_there(each, sent) for each in wanted.includes)
-    if wanted.includes and not wanted.path:  # nothing but the further files
+    if wanted.includes and not wanted.path:  # only the additional includes
         return _task(wanted, sent, ahead, folder=None, includes=includes, name="code")
     path = sent.located(wanted.path, wanted.purpose)
     if path is None:
         came = ", ".join(sorted(sent.names)[:10]) or "none"
         asked = sent.asked(wanted.path)
-        message = f"The YAML names '{wanted.path}'; send it along as '{asked}' (multipart: spec, and files by path or as a zip)."
+        message = f"The YAML names '{wanted.path}'. Send it as '{asked}' (multipart: spec, and files by path or as a zip)."
         message += f" Sent: {came[:300]}."
         raise errors.BadRequestError("FileMissing", message, target=wanted.path)
     name = upload_steps.plain_name(posixpath.basename(path) or posixpath.basename(wanted.path), wanted.purpose)
@@ -114,7 +114,7 @@ def _upload(wanted: Upload, sent: Sent, ahead: int) -> Task:
 
 
 def _is_there(expected: Expected, sent: Sent) -> bool:
-    """Return True if what a YAML says of its files is so."""
+    """Return whether the files match the statements of a YAML about them."""
     base = sent.located(expected.path, expected.purpose)
     if base is None:
         return False
@@ -136,11 +136,11 @@ def _task(wanted: Upload, sent: Sent, ahead: int, *, folder: str | None, include
 
 
 def _there(path: str, sent: Sent) -> str:
-    """Return where a further file or folder lies among those that came."""
+    """Return the path of an additional file or folder among the sent files."""
     found = sent.path(path)
     if sent.packed and any(name == found or name.startswith(f"{found}/") for name in sent.names):
         return found
-    message = f"The YAML includes '{path[:200]}'; send it along as '{sent.asked(path)[:200]}' (multipart: files by path, or a zip)."
+    message = f"The YAML includes '{path[:200]}'. Send it as '{sent.asked(path)[:200]}' (multipart: files by path, or a zip)."
     raise errors.BadRequestError("FileMissing", message, target=path[:200])
 
 

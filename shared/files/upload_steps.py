@@ -1,6 +1,6 @@
-"""From files in the app's storage to what a request can name: steps of an operation in phase `preparing`.
+"""The steps of an operation in phase `preparing`: upload files from the app's storage, register assets, look up labels.
 
-Each step can be repeated without harm, and nothing is registered before all its files are there. Names come from the
+Each step can be repeated safely, and an asset is registered only when all its files are uploaded. Names come from the
 content, so that the same code is uploaded and registered once. Not here: sending the request (steps).
 """
 
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
     from shared.rest.ids import ResourceId
     from shared.rest.streams import Source
 
-PENDING_LIMIT = 256 * 1024 * 1024  # bytes; larger code goes to the default datastore, where a transfer can be taken up again
-MARKER = "complete"  # beside the folder it speaks of
-ROOT = "LocalUpload"  # of uploads in a datastore, as the official clients have it
+PENDING_LIMIT = 256 * 1024 * 1024  # bytes; larger code goes to the default datastore, where a transfer can be resumed
+MARKER = "complete"  # next to the folder that it describes
+ROOT = "LocalUpload"  # folder of uploads in a datastore, as in the official clients
 ANONYMOUS = "steward-anonymous"
-LOOK_PAUSE_S = 3.0  # between two looks at a version that a registry is making
+LOOK_PAUSE_S = 3.0  # between two polls for a version that a registry is creating
 LOOKS_LIMIT = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Takes:
-    """What files a kind takes: the multipart part they come in, what they are, and where in the body their outcome goes."""
+    """The files of a kind: their multipart part, their purpose, and the field of the body that gets the result."""
 
     part: str
     purpose: Purpose
@@ -68,7 +68,7 @@ TAKES: dict[str, Takes] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long a step may work: until `end`; `last` when a longer one will not come."""
+    """The deadline of a step; `last` if no later step will have more time."""
 
     clock: Callable[[], datetime]
     end: datetime
@@ -80,13 +80,13 @@ class Patience:
 
 
 def prepare(operation: Operation, ledger: Ledger, client: Client, patience: Patience, fresh: Mapping[str, Source]) -> Step:
-    """Take the next step of the operation's plan; when all is done its body is whole and it is to be sent.
+    """Do the next step of the operation's plan; after the last one the body is complete and ready to send.
 
-    Content that came with the request at hand is `fresh`, by its blob: it is not read back.
+    `fresh` holds the content of the current request by its blob, so that it is not read back.
 
     Raises:
         RejectedError: Azure refused the upload or the version.
-        TransientError: it did not answer.
+        TransientError: Azure did not answer.
     """
     plan = Plan.from_json(ledger.payload(operation.plan))
     task = plan.head
@@ -107,7 +107,7 @@ def prepare(operation: Operation, ledger: Ledger, client: Client, patience: Pati
         task, outcome = _register(task, target.ancestor(1), client)
     else:
         outcome = _latest(task, target.ancestor(1), client)
-    operation = replace(operation.counted("upload"), attempts=1 if delay_s else 0)  # what has to wait is the queue's
+    operation = replace(operation.counted("upload"), attempts=1 if delay_s else 0)  # a step that must wait goes on from the queue
     if not outcome:
         return Step(operation=replace(operation, plan=plan.changed(task).to_json()), delay_s=delay_s)
     plan, body = plan.finished(outcome, ledger.payload(operation.body))
@@ -116,11 +116,11 @@ def prepare(operation: Operation, ledger: Ledger, client: Client, patience: Pati
 
 
 def _upload(task: Task, target: ResourceId, source: Source, client: Client, patience: Patience) -> tuple[Task, str]:
-    """Take one of the steps of an upload: read its digest; move its files; register them when they are code."""
+    """Do one step of an upload: compute its hash, transfer its files, or register them if they are code."""
     workspace = target.ancestor(1)
     with content.members(source, folder=task.folder, part=task.name, includes=task.includes) as members:
         if not task.digest:
-            # what takes too long to be read twice gets a name of its own
+            # content that takes too long to read twice gets a random name
             digest = content.digest(members, patience.over) or (uuid.uuid4().hex if patience.last else "")
             return replace(task, digest=digest), ""
         if task.purpose == "code":
@@ -135,10 +135,10 @@ def _code(task: Task) -> dict[str, Any]:
 
 
 def _move(task: Task, members: list[content.Member], asset: ResourceId, client: Client, patience: Patience) -> tuple[Task, str]:
-    """Transfer the files, from where an earlier step got to; what lies in a datastore already is left alone."""
+    """Transfer the files, continuing an earlier step; files that exist in the datastore are not sent again."""
     single = [member.name for member in members] == [""]
     workspace = asset.ancestor(1)
-    in_registry = workspace.types[0].lower() == "registries"  # it has no datastores: each asset has a place of its own
+    in_registry = workspace.types[0].lower() == "registries"  # registries have no datastores: each asset has its own destination
     small_code = task.purpose in ("code", "folder") and not task.datastore and sum(each.size for each in members) <= PENDING_LIMIT
     if small_code or in_registry:
         own = in_registry and task.purpose != "code"
@@ -188,26 +188,26 @@ def _code_version(task: Task, workspace: ResourceId) -> ResourceId:
 
 def _register(task: Task, workspace: ResourceId, client: Client) -> tuple[Task, str]:
     container = workspace.child(task.type, task.asset or ANONYMOUS)
-    if not task.version:  # chosen and stored before it is used: a lost answer must not register the asset twice
+    if not task.version:  # stored before it is used: a lost answer must not register the asset twice
         return replace(task, version=next_version(container, client), chosen=True), ""
     return _put_version(task, container.child("versions", task.version), task.body, client)
 
 
 def next_version(container: ResourceId, client: Client) -> str:
-    """Return the version that Azure would give the next one of an asset; '1' when there is none yet."""
+    """Return the next version of an asset according to Azure; '1' when there is none yet."""
     found = client.send("GET", places.asked(container, client))
     return str(bodies.dig(found.body, "properties.nextVersion") or "1") if found.ok else "1"
 
 
 def _put_version(task: Task, version: ResourceId, body: Any, client: Client) -> tuple[Task, str]:
-    """Register a version; a registry takes its time over it (docs/protocol.md §2: 202), a workspace does not."""
+    """Register a version; a registry does it asynchronously (docs/protocol.md §2: 202), a workspace at once."""
     url = places.asked(version, client, api_version=task.api_version)
     answer = client.send("PUT", url, body=body)
     if answer.status == 409:
         there = client.send("GET", url)
-        if not there.ok:  # it does not exist: the conflict is about something else
+        if not there.ok:  # the version does not exist: the conflict has another reason
             answer.checked()
-        if task.chosen and not proof.holds(there.body, body):  # another version was given the same number
+        if task.chosen and not proof.holds(there.body, body):  # another request got the same version number
             return replace(task, version=""), ""
         return task, version.path
     answer.checked()
@@ -217,42 +217,42 @@ def _put_version(task: Task, version: ResourceId, body: Any, client: Client) -> 
 
 
 def _registered(task: Task, client: Client) -> tuple[Task, str, float]:
-    """Look whether a version is there by now, and how long to wait before the next look.
+    """Check whether a version exists now, and return how long to wait before the next check.
 
     Raises:
-        OperationFailedError: it failed, or never came.
+        OperationFailedError: it failed, or was never created.
     """
     answer = client.send("GET", places.asked(ids.parse(task.registering), client, api_version=task.api_version))
     state = str(bodies.dig(answer.body, "properties.provisioningState") or "Succeeded").lower() if answer.ok else ""
     if state == "succeeded":
         return task, task.registering, 0.0
     if state in ("failed", "canceled") or task.looks >= LOOKS_LIMIT or (not answer.ok and answer.status != 404):
-        message = f"'{task.registering}' was accepted and is not there: {state or answer.error().message}."
+        message = f"'{task.registering}' was accepted but not created: {state or answer.error().message}."
         raise errors.OperationFailedError(errors.AzureError(code="RegistrationFailed", message=message, target=task.registering))
     return replace(task, looks=task.looks + 1), "", LOOK_PAUSE_S
 
 
 def _latest(task: Task, workspace: ResourceId, client: Client) -> str:
-    """Return the id of the version behind a label; Azure keeps only `latest`, as the newest by time of creation.
+    """Return the id of the version with a label; Azure has only `latest`, the newest by creation time.
 
     Raises:
-        RejectedError: there is no such label, or nothing of that name.
+        RejectedError: the label or the asset does not exist.
     """
     container = workspace.child(task.type, task.asset)
     if task.version != "latest":
-        message = f"'{task.asset}@{task.version}': only @latest can be looked up; name a version."
+        message = f"'{task.asset}@{task.version}': expected @latest, the only label that can be looked up, or a version."
         raise errors.BadRequestError("UnknownLabel", message, target=container.path)
     newest_first = {"$orderBy": "createdtime desc", "$top": "1"}
     url = ids.url(client.cloud.arm, container.child("versions").path, kinds.ML_VERSION, newest_first)
     found = client.send("GET", url).checked().body or {}
     newest = next(iter(found.get("value") or []), None)
     if newest is None:
-        message = f"There is no version of '{task.asset}'."
+        message = f"There is no version of '{task.asset}'. Register one first."
         raise errors.RejectedError(errors.AzureError(code="NotFound", message=message, target=container.path), status=404)
     return container.child("versions", str(newest["name"])).path
 
 
 def plain_name(text: str, default: str) -> str:
-    """Return a file's or folder's name as it may stand in a path of blob storage."""
+    """Return a file's or folder's name with only the characters allowed in a blob path."""
     last = text.replace("\\", "/").rstrip("/").rpartition("/")[2]
     return re.sub(r"[^\w.\- ]", "_", last).strip(". ")[:100] or default
