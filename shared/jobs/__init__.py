@@ -1,1 +1,1 @@
-"""Jobs and runs as run history knows them: search, logs, metrics."""
+"""Jobs and runs in run history: search, logs, metrics."""

@@ -1,6 +1,6 @@
-"""What a job, a run or a deployment has logged: every log, or the last lines of the one that says why it failed.
+"""Logs of a job, a run or a deployment: all logs, or the last lines of the one that explains a failure.
 
-Read when it is asked for, never stored: logs are foreign text and may hold anything. Not here: what a failure means
+Logs are read on request and never stored: they are foreign text and may hold anything. Not here: what a failure means
 (operations.advice).
 """
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from shared.rest.addresses import Addresses
     from shared.rest.client import Client
 
-LOG_LIMIT = 256 * 1024  # bytes of each log, its end
-CONTAINERS = ("InferenceServer", "StorageInitializer")  # of a deployment
-LINES = 500  # of a container
+LOG_LIMIT = 256 * 1024  # bytes at the end of each log
+CONTAINERS = ("InferenceServer", "StorageInitializer")  # containers of a deployment
+LINES = 500  # log lines of a container
 TAIL_LINES, TAIL_LINE = 20, 300  # lines, and characters of each, that an explanation shows
-TAIL_LIMIT = 16 * 1024  # bytes that they are looked for in
-DEPTH = 3  # a pipeline in a pipeline's step
-SPEAKING = ("user_logs/std_log", "70_driver_log", "user_logs/", "logs/azureml/")  # for a run, the best first; its system's never
+TAIL_LIMIT = 16 * 1024  # bytes that are searched for these lines
+DEPTH = 3  # pipelines inside pipeline steps
+SPEAKING = ("user_logs/std_log", "70_driver_log", "user_logs/", "logs/azureml/")  # logs of a run, best first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +32,10 @@ class Tail:
     """The end of a log.
 
     Attributes:
-        of: Path of the resource that wrote it: the failed child where it is one of several.
-        name: The log's.
-        lines: Its last ones, secrets masked.
-        error: Why that child failed, where run history says so.
+        of: The path of the resource that wrote it: the failed child, if there are several.
+        name: The name of the log.
+        lines: The last lines, with secrets masked.
+        error: The error of that child, if run history has one.
     """
 
     of: str
@@ -45,11 +45,11 @@ class Tail:
 
 
 def read(where: ids.ResourceId, client: Client, addresses: Addresses, *, only: str = "") -> dict[str, Any]:
-    """Return `{"status", "value": [{"name", "content"}]}`: the end of every log, or of the one called `only`.
+    """Return `{"status", "value": [{"name", "content"}]}`: the end of every log, or only of the log `only`.
 
     Raises:
-        RejectedError: Azure knows no such run or deployment.
-        BadRequestError: `NoSuchLog` (404), naming those there are.
+        RejectedError: Azure has no such run or deployment.
+        BadRequestError: `NoSuchLog` (404), listing the existing logs.
     """
     if _is_deployment(where):
         _check(only, CONTAINERS)
@@ -63,19 +63,19 @@ def read(where: ids.ResourceId, client: Client, addresses: Addresses, *, only: s
 
 
 def error_of(where: ids.ResourceId, client: Client, addresses: Addresses) -> errors.AzureError | None:
-    """Return why a job or run failed, as run history has it; None where it does not say.
+    """Return the error of a job or run from run history, None if it has none.
 
     Raises:
-        StewardError: it cannot be asked.
+        StewardError: run history cannot be read.
     """
     return _error_in(_details(where.name, where, client, addresses))
 
 
 def tail(where: ids.ResourceId, client: Client, addresses: Addresses) -> Tail | None:
-    """Return the last lines of what failed, None where nothing was logged.
+    """Return the last lines of the log of the failed resource, None without a log.
 
     Raises:
-        StewardError: it cannot be read.
+        StewardError: the log cannot be read.
     """
     if _is_deployment(where):
         found = ((each, _container(where, each, TAIL_LINES, client, addresses)) for each in CONTAINERS)
@@ -94,12 +94,12 @@ def _is_deployment(where: ids.ResourceId) -> bool:
 
 def _check(only: str, names: tuple[str, ...]) -> None:
     if only and only not in names:
-        message = f"There is no log '{only[:200]}'; there are {', '.join(names) or 'none yet'}."
+        message = f"There is no log '{only[:200]}'; existing logs: {', '.join(names) or 'none yet'}."
         raise errors.BadRequestError("NoSuchLog", message, target="file", status=404)
 
 
 def _container(where: ids.ResourceId, container: str, lines: int, client: Client, addresses: Addresses) -> str:
-    """Return what a container of a deployment said last; '' for one that has said nothing yet."""
+    """Return the last log lines of a container of a deployment, '' if it has logged nothing yet."""
     path = ids.below(where.path, "getLogs")
     url = addresses.url("arm", path, f"api-version={kinds.ML_VERSION}", workspace=where.ancestor(1).path)
     found = client.send("POST", url, body={"containerType": container, "tail": lines}).checked().body
@@ -109,7 +109,7 @@ def _container(where: ids.ResourceId, container: str, lines: int, client: Client
 def _failed(
     name: str, where: ids.ResourceId, client: Client, addresses: Addresses, depth: int
 ) -> tuple[str, errors.AzureError | None]:
-    """Return the run that explains a failed one, and its error: its first failed child (a step, a trial), else itself."""
+    """Return the run that explains a failed one, and its error: its first failed child (a step, a trial), or the run itself."""
     url = history.run_url(where, name, "children", addresses)
     answer = client.send("GET", url)
     children = (answer.body or {}).get("value") if answer.ok and isinstance(answer.body, dict) else None
@@ -127,7 +127,7 @@ def _details(name: str, where: ids.ResourceId, client: Client, addresses: Addres
 
 
 def _error_in(run: dict[str, Any]) -> errors.AzureError | None:
-    """Return the error of a run; its message may quote the log, so it is masked, too."""
+    """Return the error of a run, with secrets masked, because its message may quote the log."""
     if not error_bodies.speaks(run.get("error")):
         return None
     found = error_bodies.unfold(200, {"error": run["error"]})
@@ -135,7 +135,7 @@ def _error_in(run: dict[str, Any]) -> errors.AzureError | None:
 
 
 def _file(url: str, limit: int, client: Client) -> str:
-    """Return the end of a log in storage: its first bytes say how long it is. '' for one that is not there yet."""
+    """Return the end of a log in storage ('' if it does not exist yet); the answer to a first read has its length."""
     answer = _part(url, f"bytes=0-{limit - 1}", client)
     whole = answer.headers.get("content-range", "").rpartition("/")[2]
     if whole.isdecimal() and int(whole) > limit:
@@ -152,6 +152,6 @@ def _rank(name: str) -> int:
 
 
 def _last(text: str) -> tuple[str, ...]:
-    """Return the last lines that say something."""
+    """Return the last lines that are not empty."""
     lines = [line.rstrip() for line in masking.masked(text[-TAIL_LIMIT:]).splitlines() if line.strip()]
     return tuple(line if len(line) <= TAIL_LINE else f"{line[:TAIL_LINE]}…" for line in lines[-TAIL_LINES:])

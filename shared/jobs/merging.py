@@ -1,7 +1,7 @@
-"""Jobs of all experiments as one list, the newest first, from a run history that answers by experiment only.
+"""Merge the jobs of all experiments into one list, newest first; run history answers only per experiment.
 
-A block of experiments at a time: those with the newest runs are asked first, several at once, and the others only until
-none of them can have a newer run than what was found. Not here: what is looked for, what a job looks like (search).
+It works on one block of experiments at a time: those with the newest runs are queried first, several at once, and the others
+only as long as they can have a newer run than those found. Not here: the filters, and a job's JSON (search).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from shared.text import times
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TOP = 50  # items of a page without `$top`
-BLOCK = 200  # experiments among which the order is whole
-BLOCKS = 3  # that one request looks through
+TOP = 50  # items on a page without `$top`
+BLOCK = 200  # experiments per block; the order is exact within a block
+BLOCKS = 3  # blocks that one request searches
 LISTED_AT_ONCE = 100
 ASKED_AT_ONCE = 8
 TICK = timedelta(microseconds=1)
@@ -27,15 +27,15 @@ LONG_AGO, UNKNOWN = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinf
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """What is looked for.
+    """The filter and position of a search.
 
     Attributes:
         condition: OData filter for run history, '' for none.
-        compute, experiment: Names; '' for any.
-        archived, anonymous: Whether archived runs, and runs without a name of their own (trials, steps), belong to the answer.
-        top: Items of a page.
-        since: Nothing older is looked for; it stands in the condition, too.
-        place: Where to go on, as the last page said.
+        compute, experiment: Their names, '' for any.
+        archived, anonymous: Whether to include archived runs, and runs without a name of their own (trials, steps).
+        top: The maximum number of items on a page.
+        since: The earliest creation time; the condition has it, too.
+        place: The position after the previous page.
     """
 
     condition: str = ""
@@ -49,16 +49,16 @@ class Search:
 
 
 class Ask(Protocol):
-    """Asks the run history of a workspace."""
+    """A client for the run history of a workspace."""
 
     def __call__(self, method: str, *tail: str, body: Any = None, query: str = "") -> dict[str, Any]:
-        """Return the JSON of one answer; `tail` are names below the workspace, `query` what follows api-version, with its `&`."""
+        """Return the JSON of one answer; `tail` is the path below the workspace, `query` follows api-version, with its `&`."""
 
 
 def page(search: Search, ask: Ask) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Return one page of runs and where the next begins: its block, up to which moment it was read, and what of that moment.
+    """Return one page of runs and the position of the next: block, time up to which it was read, and the runs of that time.
 
-    A page may hold fewer than asked for, even none, and still be followed by another.
+    A page may have fewer runs than asked for, even none, and still be followed by another.
     """
     place, rest = dict(search.place), search.top
     out: list[dict[str, Any]] = []
@@ -78,7 +78,7 @@ def page(search: Search, ask: Ask) -> tuple[list[dict[str, Any]], dict[str, Any]
 
 
 def _block(search: Search, token: str, ask: Ask) -> tuple[list[dict[str, Any]], str]:
-    """Return experiments that may have such runs, those with the newest runs first, and the token of the next block."""
+    """Return experiments that may have matching runs, those with the newest runs first, and the token of the next block."""
     found: list[dict[str, Any]] = []
     for _ in range(BLOCK):
         asked = {"top": LISTED_AT_ONCE, **with_token(token), **({"viewType": "All"} if search.archived else {})}
@@ -93,12 +93,12 @@ def _block(search: Search, token: str, ask: Ask) -> tuple[list[dict[str, Any]], 
 def _merged(
     search: Search, block: list[dict[str, Any]], place: Mapping[str, Any], top: int, ask: Ask
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Return the newest `top` runs of a block after a moment, and where they end when there are more."""
+    """Return the newest `top` runs of a block after a position, and the next position if there are more."""
     before, told = place.get("before", ""), set(place.get("told", []))
     condition = " and ".join(part for part in (search.condition, f"CreatedUtc le {before}" if before else "") if part)
     asked = {**query(search, condition), "top": top + len(told)}
     runs: list[dict[str, Any]] = []
-    floor = LONG_AGO  # older than that, a run may be missing: an answer was cut off there
+    floor = LONG_AGO  # older runs may be missing: an answer was cut off at this time
     at = 0
     with threads.Pool(max_workers=ASKED_AT_ONCE, thread_name_prefix="search") as pool:
         while at < len(block) and not _enough(runs, top, block[at]):
@@ -116,7 +116,7 @@ def _merged(
     if not runs:
         return [], {}
     last = created(runs[-1])
-    # Azure's ticks are a tenth of ours: ask up to the next microsecond, and leave out what was shown of it
+    # Azure's times are ten times finer: query up to the next microsecond, and skip the runs that were returned before
     same = [str(run.get("runId")) for run in runs if created(run) - last <= TICK]
     before_now = times.iso(last + TICK)
     return runs, {"before": before_now, "told": [*(told if before_now == before else ()), *same]}
@@ -128,7 +128,7 @@ def _enough(runs: list[dict[str, Any]], top: int, following: dict[str, Any]) -> 
 
 
 def _latest(experiment: Mapping[str, Any]) -> datetime:
-    """Return when an experiment's newest run was created; where that is unknown it may be any moment."""
+    """Return when an experiment's newest run was created; the latest possible time if that is unknown."""
     found = instant(experiment.get("latestCreatedRunCreatedUtc"))
     return found if found > LONG_AGO else UNKNOWN
 
@@ -140,12 +140,12 @@ def query(search: Search, condition: str, *, token: str = "") -> dict[str, Any]:
 
 
 def with_token(token: str) -> dict[str, str]:
-    """Return the member of a query that goes on, none at the beginning."""
+    """Return the member that continues a query, {} for the first page."""
     return {"continuationToken": token} if token else {}
 
 
 def items(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the objects of a list, whatever else it may hold."""
+    """Return the objects of a list; other items are skipped."""
     value = answer.get("value")
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
@@ -156,5 +156,5 @@ def created(run: Mapping[str, Any]) -> datetime:
 
 
 def instant(text: Any) -> datetime:
-    """Read a moment as Azure writes it, with or without a zone (docs/protocol.md §8); long ago for anything else."""
+    """Read a time in Azure's format, with or without a zone (docs/protocol.md §8); anything else is the earliest time."""
     return times.moment(text) or LONG_AGO

@@ -1,7 +1,7 @@
-"""Job search, which ARM cannot do: run history filters by status, compute, tag and time (OData), a page at a time.
+"""Job search, which ARM does not have: run history filters by status, compute, tag and time (OData), page by page.
 
-With a compute, run history lists that compute's runs; otherwise it answers by experiment, and what several experiments answer
-is merged (merging). What comes back reads like ARM's jobs. Not here: reading one job's logs and metrics (history).
+With a compute, run history lists that compute's runs; otherwise it answers per experiment, and the answers of several experiments
+are merged (merging). The results look like ARM's jobs. Not here: one job's logs and metrics (logs, history).
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ STATUSES = (
     "Failed", "Canceled", "NotResponding", "Paused", "Unknown",
 )  # fmt: skip
 TOP_LIMIT = 500
-NAME = re.compile(r"[\w.-]{1,255}", re.ASCII)  # what can stand in an OData path
+NAME = re.compile(r"[\w.-]{1,255}", re.ASCII)  # characters allowed in an OData path
 
 
 def read(query: Mapping[str, list[str]]) -> Search:
-    """Read the query parameters of a search; one that is given several times means any of its values, a tag all of them.
+    """Read the query parameters of a search; a repeated parameter matches any of its values, a repeated tag all of them.
 
     Raises:
-        BadRequestError: `InvalidParameter`, naming it and what was expected.
+        BadRequestError: `InvalidParameter`, with the expected value.
     """
     given = {name.lower(): values for name, values in query.items()}
     computes = [value.rstrip("/").rpartition("/")[2] for value in _several(given, "compute")]
@@ -68,11 +68,11 @@ def read(query: Mapping[str, list[str]]) -> Search:
 
 
 def page(search: Search, workspace: ids.ResourceId, client: Client, addresses: Addresses) -> tuple[list[dict[str, Any]], str]:
-    """Return one page of jobs, the newest first, and the token of the next page ('' after the last).
+    """Return one page of jobs, newest first, and the token of the next page ('' after the last).
 
     Raises:
-        RejectedError: Azure refused the filter, or knows no such workspace.
-        TransientError: Azure could not answer; nothing is half answered.
+        RejectedError: Azure refused the filter, or has no such workspace.
+        TransientError: Azure did not answer; a partial result is never returned.
     """
     ask = partial(_ask, workspace=workspace, client=client, addresses=addresses)
     if search.compute or search.experiment:
@@ -118,7 +118,7 @@ def _wanted(run: Mapping[str, Any], search: Search) -> bool:
 
 
 def _as_job(run: Mapping[str, Any], workspace: ids.ResourceId) -> dict[str, Any]:
-    """Return a run as ARM shows a job, as far as run history shows it; ARM's own GET of its id shows the rest."""
+    """Return a run in the form of ARM's jobs, with the fields that run history has; ARM's GET of its id has the rest."""
     job = workspace.child("jobs", str(run.get("runId")))
     target = run.get("target")
     kind = str(run.get("runType") or "").lower().removeprefix("azureml.")
@@ -172,21 +172,21 @@ def _status(value: str) -> str:
 
 
 def _tag(value: str) -> str:
-    """`name` (there at all) or `name=value`."""
+    """Return the filter for a tag: `name` (the tag exists) or `name=value`."""
     name, has_value, text = value.partition("=")
     if not NAME.fullmatch(name):
-        raise _bad("tag", value, "name or name=value, the name of letters, digits, dots, hyphens and underscores")
+        raise _bad("tag", value, "name or name=value; the name has letters, digits, dots, hyphens and underscores")
     return f"tags/{name} eq {_text(text)}" if has_value else f"tags/{name} ne null"
 
 
 def _text(value: str) -> str:
-    """OData text: quotes are doubled."""
+    """Return an OData string: quotes are doubled."""
     return "'" + value.replace("'", "''") + "'"
 
 
 def _moment(value: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(value.replace(" ", "+"))  # a plus sign in a query reads as a space
+        moment = datetime.fromisoformat(value.replace(" ", "+"))  # a plus sign in a query is decoded as a space
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise _bad("since", value, "an ISO date or time such as 2026-01-31 or 2026-01-31T08:00:00Z") from None
@@ -215,9 +215,9 @@ def _place(token: str) -> dict[str, Any]:
         place = None
     known = {"token": str, "experiments": str, "before": str, "told": list}
     if not isinstance(place, dict) or any(not isinstance(value, known.get(name, ())) for name, value in place.items()):
-        raise _bad("$skipToken", token, "the one that a nextLink of this search holds")
+        raise _bad("$skipToken", token, "the token from a nextLink of this search")
     if not all(isinstance(name, str) for name in place.get("told", ())):
-        raise _bad("$skipToken", token, "the one that a nextLink of this search holds")
+        raise _bad("$skipToken", token, "the token from a nextLink of this search")
     if place.get("before"):
         place["before"] = times.iso(_moment(place["before"]))
     return place
