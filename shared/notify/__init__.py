@@ -1,1 +1,1 @@
-"""Notifications: what others receive when something ends, and how it reaches them."""
+"""Notifications: the events that receivers get when something ends, and their delivery."""

@@ -1,6 +1,6 @@
-"""How notifying others goes: a row for each notice and each of its receivers, with its last attempts.
+"""Deliveries: one row for each notice and receiver, with the last attempts.
 
-Not here: what is said (notices), making an attempt (notifications).
+Not here: the content (notices), the attempts (notifications).
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ class Services(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """How notifying one receiver goes.
+    """The delivery of a notice to one receiver.
 
     Attributes:
-        about, key: The row.
-        target: Whom, as named.
+        about, key: The keys of the row.
+        target: The receiver, as configured.
         event: The CloudEvent.
-        attempts: `{"at", "status"|"problem"}`, the last few.
-        tried: How many attempts there were.
+        attempts: The last few, each `{"at", "status"|"problem"}`.
+        tried: The number of attempts.
     """
 
     about: str
@@ -66,7 +66,7 @@ class Delivery:
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
     def view(self) -> dict[str, Any]:
-        """Return it as callers read it; a target's query may be a secret."""
+        """Return the JSON that callers see, without the target's query, which may be a secret."""
         out: dict[str, Any] = {"target": shown(self.target), "type": self.event["type"], "eventId": self.event["id"]}
         out |= {"status": self.status, "attempts": [dict(each) for each in self.attempts], "tried": self.tried}
         if self.next_at and self.status == "Pending":
@@ -80,7 +80,7 @@ def shown(target: str) -> str:
 
 
 def new(notice: Notice, target: str, services: Services) -> Delivery:
-    """Return the delivery of a notice to a target, as it begins."""
+    """Return a new delivery of a notice to a target."""
     now = services.clock()
     return Delivery(
         about=notice.about,
@@ -93,28 +93,28 @@ def new(notice: Notice, target: str, services: Services) -> Delivery:
 
 
 def table(services: Services) -> records.Table[Delivery]:
-    """Return all deliveries."""
+    """Return the table of deliveries."""
     return records.Table(rows=services.delivery_rows, row_of=row_of, from_row=from_row, name="deliveries")
 
 
 def of(about: str, services: Services) -> list[Delivery]:
-    """Return how notifying others of something goes, oldest first."""
+    """Return the deliveries of one operation, report or firing, oldest first."""
     found = (known.value for known in table(services).find(partition=about))
     return sorted(found, key=lambda delivery: (delivery.created_at, delivery.key))
 
 
 def in_state(state: Status, services: Services) -> Iterator[Delivery]:
-    """Yield all deliveries in a state, in no order."""
+    """Yield all deliveries in a state, unordered."""
     yield from (known.value for known in table(services).find(equal={"status": state}))
 
 
 def views(about: str, services: Services) -> list[dict[str, Any]]:
-    """Return those of something, oldest first, as callers read them."""
+    """Return the deliveries of one operation, report or firing as callers see them, oldest first."""
     return [delivery.view() for delivery in of(about, services)]
 
 
 def row_of(delivery: Delivery) -> Row:
-    """Return the row of a delivery, as it is to be written."""
+    """Return the row of a delivery."""
     columns: dict[str, Any] = {
         **delivery.unknown,
         "version": VERSION,
@@ -130,7 +130,7 @@ def row_of(delivery: Delivery) -> Row:
 
 
 def from_row(row: Row) -> Delivery:
-    """Read back what `row_of` made."""
+    """Read a row that `row_of` made."""
     columns = row.columns
     versions.check(columns, VERSION, f"delivery {row.partition} {row.key}")
     return Delivery(

@@ -1,7 +1,7 @@
-"""What others are notified of: a CloudEvent for the end of an operation, of a clean-up run, or for a step of a rule. Pure.
+"""The content of notifications: a CloudEvent for the end of an operation or clean-up run, or for a step of a rule. Pure.
 
-Each event has a stable `id`, which shows a repetition, and a `sequence`, which shows what was first. Not here: how it gets to
-its receivers (notifications), how that goes (deliveries).
+Each event has a stable `id`, which identifies repetitions, and a `sequence`, which gives the order. Not here: sending it
+(notifications), the state of deliveries (deliveries).
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 PREFIX = "azureml-steward"
 BODY_LIMIT = 18 * 1024  # bytes; Standard Webhooks asks for less than 20 kB
-MEMBER_LIMIT = 1_024  # bytes of a member of data that is cut
+MEMBER_LIMIT = 1_024  # bytes that a cut member of data keeps
 KEPT_FIRST = ("stewardDepth", "rule", "operationId", "status", "target", "error")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """What is said: a CloudEvent but for its source, which is the app.
+    """A CloudEvent without its source, which is the app.
 
     Attributes:
-        about: What it belongs to: an operation's id, a report's name, a firing's id; deliveries are found by it.
-        type: E.g. `azureml-steward.operation.succeeded`, or a rule's own.
+        about: The id of the operation or firing, or the name of the report; deliveries are found by it.
+        type: For example `azureml-steward.operation.succeeded`, or a rule's own.
         subject: The resource.
-        depth: How many rules led to it.
-        trace: The `traceparent` of what led to it, '' for none.
+        depth: The number of rules in its chain.
+        trace: The `traceparent` of its cause, '' for none.
     """
 
     about: str
@@ -47,7 +47,7 @@ class Notice:
 
     @property
     def id(self) -> str:
-        """Stable: the same end has the same id, however often it is sent."""
+        """The event's id: stable, so repetitions have the same id."""
         return hashlib.sha256(f"{self.about}\n{self.type}\n{self.subject}".encode()).hexdigest()[:40]
 
     def event(self, source: str) -> dict[str, Any]:
@@ -55,13 +55,13 @@ class Notice:
         out = {"specversion": "1.0", "id": self.id, "source": source, "type": self.type, "subject": self.subject}
         out |= {"time": times.iso(self.at), "datacontenttype": "application/json"}
         sequence = f"{int(self.at.timestamp() * 1_000_000):017d}"
-        depth = {"stewardDepth": self.depth} if self.depth else {}  # when it comes back as an event, rules know where from
+        depth = {"stewardDepth": self.depth} if self.depth else {}  # if it comes back as an event, rules know its origin
         traced = {"traceparent": self.trace} if self.trace else {}  # CloudEvents' Distributed Tracing extension
         return {**out, "sequence": sequence, **traced, "data": {**self.data, **depth}}
 
 
 def of_operation(operation: Operation) -> Notice:
-    """Return what is said of an operation's end: enough to know how it went, and where to read the rest."""
+    """Return the notice of an operation's end: its outcome, and where to read the rest."""
     outcome = operation.status.lower()
     if operation.error and operation.error.code == "OutcomeUnknown":
         outcome = "outcomeUnknown"
@@ -83,7 +83,7 @@ def of_operation(operation: Operation) -> Notice:
 
 
 def fitting(event: dict[str, Any]) -> dict[str, Any]:
-    """Return the event with its data cut to what a webhook should carry."""
+    """Return the event with its data cut to the size limit of webhooks."""
     if len(json.dumps(event)) <= BODY_LIMIT:
         return event
     room = BODY_LIMIT - len(json.dumps({**event, "data": {"truncated": True}}))

@@ -1,7 +1,7 @@
-"""Notifying others, each receiver at least once: one attempt per queue message, again with growing delays for three days.
+"""Sends notifications, at least once to each receiver: one attempt per queue message, with growing delays for three days.
 
-Never with a promise of order. Webhooks are signed after the Standard Webhooks scheme (standardwebhooks.com). Not here: what
-is said (notices), how it went so far (deliveries), whom, and how the bytes go (receivers).
+The order is not guaranteed. Webhooks are signed with the Standard Webhooks scheme (standardwebhooks.com). Not here: the
+content (notices), the state (deliveries), the receivers and the transport (receivers).
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("steward.notifications")
 
-# Seconds after each failed attempt: Standard Webhooks' own schedule, 75 hours in all.
+# Seconds after each failed attempt: the schedule of Standard Webhooks, 75 hours in total.
 DELAYS_S = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 JITTER = 0.1
 GONE = 410
-RECORDED = "delivery:"  # and its key: in an operation, for a receiver whose delivery is recorded
-CROWDED = (429, 502, 503, 504)  # whose Retry-After counts
+RECORDED = "delivery:"  # followed by its key: replaces a receiver in an operation once its delivery is recorded
+CROWDED = (429, 502, 503, 504)  # statuses whose Retry-After is honoured
 ATTEMPTS_KEPT = 12
-GRACE = lease.LEASE  # how long after its due time an attempt counts as lost
+GRACE = lease.LEASE  # an attempt this long after its due time counts as lost
 
 
 class Services(worker.World, deliveries.Services, Protocol):
-    """What notifying others needs of the composition root."""
+    """The part of the composition root that notifications need."""
 
     @property
     def client(self) -> Client: ...  # noqa: D102
@@ -57,14 +57,14 @@ class Services(worker.World, deliveries.Services, Protocol):
     def notification_queue(self) -> Queue: ...  # noqa: D102
 
     def queue_named(self, name: str) -> Queue:
-        """Open a queue of the app's account."""
+        """Open a queue of the app's storage account."""
 
 
 def tell(notice: Notice, targets: tuple[str, ...], services: Services) -> tuple[str, ...]:
-    """Have each target notified; what was recorded already is only queued again.
+    """Record a delivery to each target and queue it; a recorded delivery is only queued again.
 
     Returns:
-        The targets as their record may keep them from now on: a query may be a secret, and is the delivery's alone.
+        The targets that the operation may store from now on: a query may be a secret, which only the delivery keeps.
 
     Raises:
         TransientError: the app's storage is out of reach.
@@ -83,7 +83,7 @@ def _handed_over(about: str, target: str, services: Services) -> Versioned[Deliv
 
 
 def _recorded(notice: Notice, target: str, services: Services) -> Versioned[Delivery]:
-    """Return the delivery of a notice to a target, recorded now or before."""
+    """Return the delivery of a notice to a target; it is recorded if necessary."""
     delivery, rows = deliveries.new(notice, target, services), deliveries.table(services)
     if known := rows.load(delivery.about, delivery.key):
         return known
@@ -100,16 +100,16 @@ def _step(known: Versioned[Delivery], _asked: Message, services: Services) -> Ne
     observing.delivered(
         moved.target, moved.status, about=moved.about, event_type=moved.event["type"], answered=answered, tried=moved.tried
     )  # fmt: skip
-    return Next(known=known, value=moved, delay_s=delay_s)  # a conflict: both workers have sent it, as at least once allows
+    return Next(known=known, value=moved, delay_s=delay_s)  # a conflict: both workers have sent it, which at-least-once allows
 
 
 def _forget(stored: Stored | None, target: str, key: str, services: Services) -> None:
-    """Take a receiver out of its operation, since its query may be a secret: from here on its delivery alone has it."""
+    """Remove a receiver, whose query may be a secret, from its operation; only the delivery keeps it."""
     while stored and "?" in target and target in stored.operation.notify:
         left = tuple(RECORDED + key if each == target else each for each in stored.operation.notify)
         try:
             stored = services.ledger.save(stored, replace(stored.operation, notify=left))
-        except storage.ConflictError:  # the message of another receiver did the same
+        except storage.ConflictError:  # another receiver's message changed the operation, too
             stored = services.ledger.load(stored.operation.id)
 
 
@@ -122,7 +122,7 @@ def _give_up(known: Versioned[Delivery], reason: str, services: Services) -> Nex
 
 
 def _named(message: Message, services: Services) -> Versioned[Delivery] | None:
-    """Return the delivery that a message is about: by its row, or made from the operation whose end it is."""
+    """Return the delivery of a message: from its row, or made from the ended operation."""
     about, key = str(message.key[0]), message.key[1]
     if isinstance(key, str):
         return deliveries.table(services).load(about, key)
@@ -164,11 +164,11 @@ MACHINE = worker.Machine["Services", "Versioned[Delivery]", "Delivery"](
 
 
 def _attempt(delivery: Delivery, services: Services) -> Outcome:
-    """Notify the receiver once."""
+    """Make one attempt to notify the receiver."""
     settings = services.settings
     try:
         receiver = receivers.parse(delivery.target, settings.receivers, settings.cloud, field="target")
-    except errors.BadRequestError as refused:  # the list of hosts was changed since it was accepted
+    except errors.BadRequestError as refused:  # the allow-list has changed since the callback was accepted
         return receivers.Outcome(problem=refused.error.message)
     content = json.dumps(delivery.event, separators=(",", ":"), ensure_ascii=False).encode("utf-8", errors="replace")
     match receiver.way:
@@ -184,7 +184,7 @@ def _attempt(delivery: Delivery, services: Services) -> Outcome:
 
 
 def _publish(receiver: Receiver, event: Mapping[str, Any], services: Services) -> Outcome:
-    """Send to an Event Grid topic that takes the CloudEvents schema ("Publish events to custom topics")."""
+    """Send to an Event Grid topic with the CloudEvents schema ("Publish events to custom topics")."""
     joined = "&" if "?" in receiver.url else "?"
     url = (
         receiver.url if "api-version=" in receiver.url else f"{receiver.url}{joined}api-version={azure_versions.EVENT_GRID_TOPICS}"
@@ -201,7 +201,7 @@ def _publish(receiver: Receiver, event: Mapping[str, Any], services: Services) -
 
 
 def signed(delivery: Delivery, content: bytes, receiver: Receiver, services: Services) -> dict[str, str]:
-    """Return a webhook's headers: its signatures are made for each attempt, one for each secret that is in force."""
+    """Return a webhook's headers, with a new signature per attempt for each current secret."""
     from standardwebhooks import Webhook
 
     now = services.clock().astimezone(UTC)

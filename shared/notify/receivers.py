@@ -1,4 +1,4 @@
-"""Who may be notified, and how: a webhook, an Event Grid topic or a storage queue, named by one text each.
+"""Receivers of notifications: a webhook, an Event Grid topic or a storage queue, each named by one string.
 
     https://hooks.contoso.com/ml       a webhook
     http://127.0.0.1:9000/ml           a local one
@@ -6,8 +6,8 @@
     queue:NAME                         a queue of the app's own storage account
 
 Each must be listed in STEWARD_CALLBACK_HOSTS: a webhook or topic by its host (and port), a queue as it is written here.
-A webhook is sent to an address that was looked up and judged here, never to a private or link-local one, whatever its name
-resolves to a moment later; redirects are answers. Not here: what is said, and when again (notifications).
+A webhook is sent to the very address that was resolved and checked here, never to a private or link-local one, even if DNS
+changes in between; redirects are not followed. Not here: the content (notices), retries (notifications).
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ if TYPE_CHECKING:
 
 TEXT_LIMIT = 2_048
 LOOPBACK = "127.0.0.1"
-NOT_TOLD = ("steward-", "azure-webjobs-")  # queues of the app, and of the platform
+NOT_TOLD = ("steward-", "azure-webjobs-")  # queues of the app and of the platform
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 20.0
 DEADLINE_S = 30.0
-ANSWER_LIMIT = 4 * 1024  # bytes of an answer that are read: its status is what counts
-_PLATFORM = ipaddress.ip_address("168.63.129.16")  # public by its number, and the virtual machines' own host by what it serves
-_UNICAST = ipaddress.ip_network("2000::/3")  # all that IPv6 has given out as the internet's (IANA)
-_SPECIAL = tuple(  # in IANA's registries of special-purpose addresses, and public to the library
+ANSWER_LIMIT = 4 * 1024  # bytes of an answer that are read; only its status matters
+_PLATFORM = ipaddress.ip_address("168.63.129.16")  # a public address, but the Azure wire server of virtual machines
+_UNICAST = ipaddress.ip_network("2000::/3")  # the public IPv6 addresses (IANA)
+_SPECIAL = tuple(  # special-purpose addresses (IANA) that the library counts as public
     map(ipaddress.ip_network, ("3fff::/20", "2001::/23", "192.88.99.0/24"))  # documentation, protocols, the old 6to4 relays
 )
-_ISATAP = (0x5EFE, 0x0200_5EFE)  # before the IPv4 address in an IPv6 one (RFC 5214)
+_ISATAP = (0x5EFE, 0x0200_5EFE)  # prefix of an IPv4 address in an IPv6 address (RFC 5214)
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 _QUEUE = re.compile(r"[a-z0-9](?!.*--)[a-z0-9-]{1,61}[a-z0-9]")
@@ -57,12 +57,12 @@ Way = Literal["webhook", "topic", "queue"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receiver:
-    """Who is to be notified.
+    """A receiver of notifications.
 
     Attributes:
-        text: As it was named; may hold a secret in its query.
-        url: Where a webhook or topic is.
-        host: Its host, lower case; a queue's name.
+        text: The configured string; its query may hold a secret.
+        url: The URL of a webhook or topic.
+        host: The host in lower case, or the name of a queue.
     """
 
     way: Way
@@ -83,25 +83,25 @@ class Receiver:
 
 
 def parse(text: str, allowed: Collection[str], cloud: Cloud, *, field: str) -> Receiver:
-    """Read whom to notify, and judge by its name whether that is allowed.
+    """Parse a receiver, and check by its name whether it is allowed.
 
     Args:
-        text: See above.
+        text: The string, see above.
         allowed: Hosts of webhooks and topics, and queues: `hooks.contoso.com`, `*.contoso.com`, `127.0.0.1:9000`, `queue:NAME`;
-            also a topic or queue as a whole, which the operator has notified of every end.
-        cloud: Whose Event Grid topics may be sent a token.
-        field: The header or setting that named it, for messages.
+            also a topic or queue in full, which the operator configured for every notification.
+        cloud: The cloud whose Event Grid topics may get a token.
+        field: The header or setting that holds it, for messages.
 
     Raises:
-        BadRequestError: `InvalidCallback` or `CallbackNotAllowed`, naming the field and what was expected.
+        BadRequestError: `InvalidCallback` or `CallbackNotAllowed`, with the field and the expected value.
     """
     if len(text) > TEXT_LIMIT or not _URL_CHARACTERS.fullmatch(text):
-        message = f"'{field}' is not a URL: expected up to {TEXT_LIMIT} characters that a URL can have."
+        message = f"'{field}' is not a URL; expected at most {TEXT_LIMIT} characters that are valid in a URL."
         raise errors.BadRequestError("InvalidCallback", message, target=field)
     if text.startswith("queue:"):
         name = text.removeprefix("queue:")
         if not _QUEUE.fullmatch(name) or name.startswith(NOT_TOLD):
-            expected = "3 to 63 of a-z, 0-9 and -, and no queue of the app's or the platform's"
+            expected = "3 to 63 of a-z, 0-9 and -, and no queue of the app or the platform"
             message = f"'{field}' names the queue '{name[:63]}'; expected {expected}."
             raise errors.BadRequestError("InvalidCallback", message, target=field)
         if text not in allowed:
@@ -111,10 +111,10 @@ def parse(text: str, allowed: Collection[str], cloud: Cloud, *, field: str) -> R
     scheme, host, port = _parts(url, field)
     if url != text and (scheme != "https" or port != 443 or not host.endswith(cloud.event_grid_suffix)):
         message = (
-            f"'{field}' is not an Event Grid topic of {cloud.name}: expected https://TOPIC.REGION-1{cloud.event_grid_suffix}/…"
+            f"'{field}' is not an Event Grid topic of {cloud.name}; expected https://TOPIC.REGION-1{cloud.event_grid_suffix}/…"
         )
         raise errors.BadRequestError("CallbackNotAllowed", message, target=field)
-    named = url != text and text in allowed  # a topic that the operator has notified of every end
+    named = url != text and text in allowed  # a topic that the operator configured for every notification
     if not named and not any(_listed(host, port, scheme, entry.strip().lower()) for entry in allowed):
         shown = host if port == 443 else f"{host}:{port}"
         raise _unlisted(field, f"{scheme}://{shown}")
@@ -131,12 +131,12 @@ def _unlisted(field: str, shown: str) -> errors.BadRequestError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of one attempt.
+    """The outcome of one attempt.
 
     Attributes:
-        status: HTTP status, 0 when there was no answer.
-        problem: Why there was none.
-        retry_after_s: How long the receiver asked to wait.
+        status: The HTTP status, 0 without an answer.
+        problem: Why there was no answer.
+        retry_after_s: The wait that the receiver asked for.
     """
 
     status: int = 0
@@ -145,14 +145,14 @@ class Outcome:
 
     @property
     def delivered(self) -> bool:
-        """Return whether the receiver took it: 2xx only, a redirect is not one."""
+        """Return whether the receiver accepted it: only 2xx, not a redirect."""
         return 200 <= self.status < 300
 
 
 def post(receiver: Receiver, content: bytes, headers: Mapping[str, str], *, look_up: LookUp | None = None) -> Outcome:
-    """Send content to a webhook and return the status of its answer; a failure is an outcome, too.
+    """Send content to a webhook and return the outcome, also for a failure.
 
-    The connection is made to the very address that was judged: what the name resolves to later does not matter.
+    The connection goes to the address that was checked; a later change of DNS has no effect.
 
     Args:
         receiver: As `parse` returned it.
@@ -163,7 +163,7 @@ def post(receiver: Receiver, content: bytes, headers: Mapping[str, str], *, look
     try:
         address = _address(receiver, look_up or socket.getaddrinfo)
         if address is None:
-            return Outcome(problem=f"{receiver.host} resolves to an address that is not public")
+            return Outcome(problem=f"{receiver.host} resolves to an address that is not public; expected a public one")
         with _connected(address, receiver) as connection:
             return _exchange(connection, receiver, content, headers)
     except (OSError, HTTPException) as failure:
@@ -172,10 +172,10 @@ def post(receiver: Receiver, content: bytes, headers: Mapping[str, str], *, look
 
 @contextmanager
 def _connected(address: str, receiver: Receiver) -> Iterator[HTTPConnection]:
-    """Connect, with TLS unless it is a local receiver by http; everything is over after `DEADLINE_S`, however it trickles."""
+    """Connect, with TLS except to a local http receiver; the whole exchange ends after `DEADLINE_S`, even with a slow receiver."""
     secure = urlsplit(receiver.url).scheme == "https"
     channel = socket.create_connection((address, receiver.port), timeout=CONNECT_TIMEOUT_S)
-    if secure:  # the handshake comes later: wrapping takes the socket away from the one that would end it
+    if secure:  # the handshake comes later: wrapping detaches the socket that the timer would close
         channel = _trust().wrap_socket(channel, server_hostname=receiver.host, do_handshake_on_connect=False)
     try:
         with threads.deadline(DEADLINE_S, partial(_end, channel)):
@@ -183,7 +183,7 @@ def _connected(address: str, receiver: Receiver) -> Iterator[HTTPConnection]:
                 channel.do_handshake()
             channel.settimeout(READ_TIMEOUT_S)
             connection = HTTPConnection(receiver.host, receiver.port)
-            connection.default_port = 443 if secure else 80  # which port the Host header leaves out
+            connection.default_port = 443 if secure else 80  # the default port, which the Host header omits
             connection.sock = channel
             try:
                 yield connection
@@ -204,13 +204,13 @@ def _exchange(connection: HTTPConnection, receiver: Receiver, content: bytes, he
 
 
 def _end(channel: socket.socket) -> None:
-    """Make the reader of a connection see its end, without a word of TLS."""
+    """Shut a connection down so that its reader sees the end, without a TLS close."""
     with suppress(OSError):
         socket.socket.shutdown(channel, socket.SHUT_RDWR)
 
 
 def _trust() -> ssl.SSLContext:
-    """Return whom to trust: the authorities that requests to Azure trust, too."""
+    """Return the TLS context with the same certificate authorities as for requests to Azure."""
     import certifi
 
     return ssl.create_default_context(cafile=os.environ.get("REQUESTS_CA_BUNDLE") or certifi.where())
@@ -221,7 +221,7 @@ def _seconds(text: str) -> float:
 
 
 def _address(receiver: Receiver, look_up: LookUp) -> str | None:
-    """Return the address to connect to, None when any of the name's addresses is not public: a mixed answer is an attack."""
+    """Return the address to connect to, None when any address of the name is not public: mixed addresses suggest an attack."""
     if receiver.is_local:
         return LOOPBACK
     found = [entry[4][0] for entry in look_up(receiver.host, receiver.port, type=socket.SOCK_STREAM)]
@@ -229,7 +229,7 @@ def _address(receiver: Receiver, look_up: LookUp) -> str | None:
 
 
 def is_public(address: str) -> bool:
-    """Return whether an address is the internet's: not private, loopback, link-local, shared, or one of those in IPv6's clothes."""
+    """Return whether an address is public: not private, loopback, link-local or shared, also when embedded in IPv6."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -255,7 +255,7 @@ def _parts(url: str, field: str) -> tuple[str, str, int]:
         host, port, parts = "", None, urlsplit("")
     plain_authority = parts.netloc.lower() in (host, f"{host}:{port}")
     if parts.scheme not in ("https", "http") or not _HOST.fullmatch(host) or not plain_authority or parts.fragment:
-        message = f"'{field}' is not a receiver's URL: expected https://host/path without user, address or fragment."
+        message = f"'{field}' is not a receiver's URL; expected https://host/path without user, address or fragment."
         raise errors.BadRequestError("InvalidCallback", message, target=field)
     return parts.scheme, host, port or (443 if parts.scheme == "https" else 80)
 
@@ -270,5 +270,5 @@ def _listed(host: str, port: int, scheme: str, entry: str) -> bool:
 
 
 def _is_address(host: str) -> bool:
-    """Return whether a host is an address in any of the spellings that resolvers take: dotted, short, octal or a number."""
+    """Return whether a host is an IP address in any form that resolvers accept: dotted, short, octal or a number."""
     return all(re.fullmatch(r"\d+|0x[0-9a-f]*", label) for label in host.split("."))
