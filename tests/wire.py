@@ -103,7 +103,10 @@ class _Handler(socketserver.BaseRequestHandler):
         while wire.reads_slowly and not wire.over.wait(0.02):
             secure.recv(1)
         while len(body) < int(headers.get("content-length", "0")):
-            body += secure.recv(65536)
+            piece = secure.recv(65536)
+            if not piece:  # the caller went away
+                return False
+            body += piece
         wire.seen.append(Seen(host=host, line=lines[0], headers=headers, body=body, connection=number))
         for step in wire.next():
             if step == TRICKLE:

@@ -90,7 +90,10 @@ class _Tunnel(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         head = b""
         while not head.endswith(b"\r\n\r\n"):
-            head += self.request.recv(1)
+            piece = self.request.recv(1)
+            if not piece:
+                return
+            head += piece
         self.request.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
         with (
             socket.create_connection(("127.0.0.1", self.server.azurite[head.split(b".")[1].decode()])) as other,
