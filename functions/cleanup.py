@@ -19,10 +19,10 @@ def tick(timer: func.TimerRequest) -> None:
     """Start the policies that came due; look at what costs."""
     from shared.cleanup.run import timetable
     from shared.costs import cost_looks
-    from shared.durable import aside, timers
+    from shared.durable import timers, unreadable
 
     app = services.get()
-    with aside.collected("clean-up", lambda: app.blobs):
+    with unreadable.collected("clean-up", lambda: app.blobs):
         started = timetable.tick(app)
         if app.settings.cost_days and app.clock().minute % COSTS_MINUTES == 0:
             cost_looks.tick(app)

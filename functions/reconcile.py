@@ -8,7 +8,7 @@ from datetime import timedelta
 import azure.functions as func
 
 from shared import services
-from shared.durable import aside, timers
+from shared.durable import timers, unreadable
 from shared.rest import errors
 
 blueprint = func.Blueprint()
@@ -25,7 +25,7 @@ def reconcile(timer: func.TimerRequest) -> None:
 
     app = services.get()
     _prepare(app)
-    with aside.collected("reconcile", lambda: app.ledger.blobs):
+    with unreadable.collected("reconcile", lambda: app.ledger.blobs):
         woken = machines.reconcile(app)
         if app.clock().minute % SCORES_MINUTES == 0:
             score_answers.purge(app.ledger.blobs, app.clock(), app.settings.score_hours)
@@ -57,7 +57,7 @@ def purge(timer: func.TimerRequest) -> None:
 
     app = services.get()
     before = app.clock() - timedelta(days=app.settings.retention_days)
-    with aside.collected("purge", lambda: app.ledger.blobs):
+    with unreadable.collected("purge", lambda: app.ledger.blobs):
         gone = sweep.parts(
             machines.purges(app)
             | {

@@ -14,9 +14,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import services
-from shared.durable import aside, timers
-from shared.durable.aside import UnreadableError
+from shared.durable import timers, unreadable
 from shared.durable.storage_clock import StorageClock
+from shared.durable.unreadable import UnreadableError
 from shared.rest import errors
 from shared.telemetry import threads
 from shared.text import times
@@ -246,10 +246,10 @@ def _operations(app: Services) -> dict[str, Any]:
 
 def _last_hour(app: Services) -> dict[str, Any]:
     """Return how many operations of the last hour ended how, and why those that did not succeed."""
-    from shared.operations import listing, load
+    from shared.operations import listing, throughput
 
     now = app.clock()
-    found = load.counted(listing.briefs(listing.Wanted(since=now - HOUR), app.ledger), now - HOUR, now)
+    found = throughput.counted(listing.briefs(listing.Wanted(since=now - HOUR), app.ledger), now - HOUR, now)
     return {"outcomes": found["outcomes"], "codes": found["codes"]}
 
 
@@ -276,13 +276,13 @@ def _messages_put_aside(app: Services) -> dict[str, Any]:
     """Return how many messages of the other queues the app could make nothing of."""
     from itertools import islice
 
-    count = sum(1 for _ in islice(app.blobs.names(aside.DEAD), COUNT_LIMIT))
-    return {"count": count, "prefix": aside.DEAD}
+    count = sum(1 for _ in islice(app.blobs.names(unreadable.DEAD), COUNT_LIMIT))
+    return {"count": count, "prefix": unreadable.DEAD}
 
 
 def _unreadable(app: Services) -> dict[str, Any]:
     """Return what is stored and could not be read when the timers last came by."""
-    return aside.known(app.blobs)
+    return unreadable.known(app.blobs)
 
 
 def _settings(app: Services) -> dict[str, Any]:

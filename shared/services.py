@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from shared.endpoints.score_gates import Gates
     from shared.endpoints.scoring import Scoring
     from shared.endpoints.snapshots import EndpointParkedError
+    from shared.hooks.rule_store import Store
     from shared.hooks.rules import Rule
-    from shared.hooks.store import Store
     from shared.operations.ledger import Ledger
     from shared.operations.looks.shared_lists import Lists
     from shared.operations.models import Operation
@@ -169,9 +169,9 @@ class Services:
     @_OpenedOnce
     def rule_store(self) -> Store:
         """The rules of the hooks."""
-        from shared.hooks import store
+        from shared.hooks import rule_store
 
-        return store.Store(self.blobs, self.clock)
+        return rule_store.Store(self.blobs, self.clock)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -384,12 +384,12 @@ class Services:
 
     def _wired(self, sort: str, uri: str) -> Wire:
         """Open the wire to a storage service by connection string, or by identity when only its URI is set."""
-        from shared.durable.account import storage_proofs, storage_wire
+        from shared.durable.account import storage_credentials, storage_wire
 
         if self.settings.storage:
-            base, proof = storage_proofs.of_connection_string(self.settings.storage, sort)
+            base, proof = storage_credentials.of_connection_string(self.settings.storage, sort)
         else:
-            base, proof = _named(uri), storage_proofs.Identity(self._identity)
+            base, proof = _named(uri), storage_credentials.Identity(self._identity)
         return storage_wire.Wire(base, proof, self._pool)
 
     def _open(self, service: Any, uri: str, **more: Any) -> Any:

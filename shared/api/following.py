@@ -115,7 +115,7 @@ def _wanted(call: Call, app: App) -> listing.Wanted:
 def load(call: Call, app: App) -> Answer:
     """GET `load`: the number of operations accepted per interval, and how they ended."""
     from shared.operations import listing
-    from shared.operations import load as load_counts
+    from shared.operations import throughput as load_counts
 
     wanted, now = _wanted(call, app), app.clock()
     since, until = wanted.since or now - load_counts.DAY, wanted.place.at if wanted.place else now

@@ -16,8 +16,8 @@ from urllib.parse import quote, unquote
 from shared.api.access import approvals
 from shared.chains import expressions
 from shared.chains.asked import NOTIFY, Answer, Call, Taken, shown
-from shared.durable import aside, worker
-from shared.durable.aside import UnreadableError
+from shared.durable import unreadable, worker
+from shared.durable.unreadable import UnreadableError
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def end_of(operation_id: str, ledger: Ledger) -> Answer | None:
     try:
         stored = ledger.load(operation_id)
     except UnreadableError as problem:  # it may be readable again
-        aside.note(f"operation {operation_id}", problem)
+        unreadable.note(f"operation {operation_id}", problem)
         return None
     if stored is None:
         raise errors.BadRequestError("OperationNotFound", f"The operation {operation_id} is no longer kept.")

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.costs.spans import RUN, Span
-from shared.durable import aside, codec, records, storage
+from shared.durable import codec, records, storage, unreadable
 from shared.operations import context
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def places(rows: Rows) -> list[Place]:
         stored = records.joined(row.columns)
         return codec.read(Place, {**stored, **codec.moments(stored, ("first_at", "seen_at", "tried_at"))})
 
-    return list(aside.readable(rows.query(partition=PLACES), read, "cost"))
+    return list(unreadable.readable(rows.query(partition=PLACES), read, "cost"))
 
 
 def put(rows: Rows, place: Place) -> None:

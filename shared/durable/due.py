@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from shared.durable import aside, storage
+from shared.durable import storage, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -83,11 +83,11 @@ class DueIndex:
     def due(self, now: datetime) -> Iterator[Entry]:
         """See `Index.due`."""
         found = self._rows.query(below={storage.PARTITION: _minute(now + timedelta(minutes=1))})
-        yield from (entry for entry in aside.readable(found, _entry, "due") if entry.at <= now)
+        yield from (entry for entry in unreadable.readable(found, _entry, "due") if entry.at <= now)
 
     def among(self, places: Collection[tuple[str, str]]) -> Iterator[Entry]:
         """See `Index.among`."""
-        yield from aside.readable(among(self._rows, places), _entry, "due")
+        yield from unreadable.readable(among(self._rows, places), _entry, "due")
 
     def later(self, entry: Entry, at: datetime) -> None:
         """See `Index.later`."""

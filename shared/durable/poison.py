@@ -1,7 +1,7 @@
 """What could not be taken in: messages of poison queues, and blobs that were put aside. Listed, and discarded one by one.
 
 The platform calls the poison functions for every message it can read; one that stays in a poison queue is no base64 text.
-Not here: putting aside (aside, hooks.inbox).
+Not here: putting aside (unreadable, hooks.inbox).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote
 
-from shared.durable import aside
+from shared.durable import unreadable
 from shared.rest import errors
 from shared.text import masking
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SHOWN = 100  # characters of a message
 BLOBS_LIMIT = 100  # of each folder
 EVENTS = "hooks/dead/"
-FOLDERS = (aside.DEAD, EVENTS)
+FOLDERS = (unreadable.DEAD, EVENTS)
 READABLE = "It failed five times. Its function ends the record that it names, within a minute."
 UNREADABLE = "It is not base64 text: the platform cannot read it, and no function gets it."
 HIDDEN = "hidden"  # for the name of a message

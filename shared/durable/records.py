@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from shared.durable import aside, storage
+from shared.durable import storage, unreadable
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -72,15 +72,15 @@ class Table[T]:
 
     def find(self, **asked: Any) -> Iterator[Versioned[T]]:
         """Yield the records of a query (`storage.Rows.query`) that can be read."""
-        yield from aside.readable(self.rows.query(**asked), self._known, self.name)
+        yield from unreadable.readable(self.rows.query(**asked), self._known, self.name)
 
     def newest(self, top: int, *, skip: Sequence[str] = (), before: str = "", **asked: Any) -> list[T]:
         """Return the newest records of a query, newest first: those before a `place`; rows whose key is in `skip` are left out."""
         rows = (row for row in self.rows.query(**asked) if row.key not in skip)
-        dated = aside.readable(rows, lambda row: (place(created(row), row.key), row), self.name)
+        dated = unreadable.readable(rows, lambda row: (place(created(row), row.key), row), self.name)
         later = (each for each in dated if not before or each[0] < before)
         found = (row for _, row in heapq.nlargest(top, later, key=lambda each: each[0]))
-        return list(aside.readable(found, self.from_row, self.name))
+        return list(unreadable.readable(found, self.from_row, self.name))
 
     def _known(self, row: Row) -> Versioned[T]:
         return Versioned(value=self.from_row(row), etag=row.etag)

@@ -14,7 +14,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.durable import aside, due, storage, versions, worker
+from shared.durable import due, storage, unreadable, versions, worker
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -166,5 +166,5 @@ def rows[T](found: Iterable[T], look: Callable[[T], int], name: Callable[[T], st
             if failures >= FAILURES:
                 raise
         except Exception as problem:  # noqa: BLE001 - whatever it is, it belongs to this one
-            aside.note(name(each), problem)
+            unreadable.note(name(each), problem)
     return sent

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from shared.durable import aside, due, lease, messages, storage
+from shared.durable import due, lease, messages, storage, unreadable
 from shared.durable.messages import Message
 from shared.rest import errors
 
@@ -184,8 +184,8 @@ def take(machines: Sequence[Machine[Any, Any, Any]], text: str, world: Any, *, a
     except errors.TransientError as problem:  # the app's own storage; the record is none the worse for it
         log.warning("%s waits for storage: %s", what, problem)
         _postpone(machine, text, world)
-    except aside.UnreadableError as problem:  # its entry stays, and the timer finds it once it can be read
-        aside.note(what, problem)
+    except unreadable.UnreadableError as problem:  # its entry stays, and the timer finds it once it can be read
+        unreadable.note(what, problem)
     return None
 
 
@@ -332,8 +332,8 @@ def give_up(machines: Sequence[Machine[Any, Any, Any]], text: str, world: Any, r
         if known is None or machine.stale(known, message):
             return False
         record(machine, machine.give_up(known, reason, world), world)
-    except aside.UnreadableError as problem:
-        aside.note(f"{machine.name} {'/'.join(map(str, message.key))}", problem)
+    except unreadable.UnreadableError as problem:
+        unreadable.note(f"{machine.name} {'/'.join(map(str, message.key))}", problem)
         return False
     except storage.ConflictError:
         return False
@@ -351,7 +351,7 @@ def poisoned(machines: Sequence[Machine[Any, Any, Any]], text: str, world: Any, 
     except errors.TransientError:
         raise
     except Exception as problem:  # noqa: BLE001 - whatever it is, the message is kept
-        aside.bury(machines[0].queue, messages.bare(text), problem, blobs())
+        unreadable.bury(machines[0].queue, messages.bare(text), problem, blobs())
         return False
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from shared.durable import aside, codec, versions
+from shared.durable import codec, unreadable, versions
 from shared.operations import models
 from shared.rest import errors, ids
 from shared.text import times
@@ -153,7 +153,7 @@ def every(blobs: Blobs) -> Iterator[Record]:
         try:
             yield Record.from_json(json.loads(blobs.get(name) or b""))
         except (KeyError, TypeError, ValueError) as problem:
-            aside.note(f"blob {name}", problem)
+            unreadable.note(f"blob {name}", problem)
 
 
 def specs(blobs: Blobs) -> Callable[[ResourceId], list[Any] | None]:

@@ -20,7 +20,7 @@ from shared.catalog import bodies, expiry_tag, kinds, paths
 from shared.cleanup.facts import inventory, pacing
 from shared.cleanup.verdict import last_look
 from shared.durable import lease, messages, records, worker
-from shared.durable.aside import UnreadableError
+from shared.durable.unreadable import UnreadableError
 from shared.durable.worker import Next
 from shared.expiry import expiry_record
 from shared.expiry.expiry_record import AHEAD, Expiry, Status

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from shared.api.call import Call
     from shared.durable.storage import Blobs
     from shared.hooks import matching
+    from shared.hooks.rule_store import Store
     from shared.hooks.rules import Rule
-    from shared.hooks.store import Store
 
     class Services(matching.Services, approvals.Services, Protocol):
         """What these handlers need of the composition root (shared.services)."""
@@ -112,10 +112,10 @@ def _rule(rule: Rule, app: Services) -> dict[str, Any]:
 def _rule_file(call: Call, app: Services) -> Answer:
     from shared.api.access import approvals
     from shared.chains import asking
-    from shared.hooks import authors, rule_fields, store
+    from shared.hooks import authors, rule_fields, rule_store
 
     folder = yaml_files.Folder(
-        prefix=store.PREFIX, holds="rules", listing="events/rules", invalid="InvalidRules", missing="RulesNotFound"
+        prefix=rule_store.PREFIX, holds="rules", listing="events/rules", invalid="InvalidRules", missing="RulesNotFound"
     )
 
     def read(text: str, file: str) -> list[dict[str, Any]]:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.catalog import grants
 from shared.chains import expressions
-from shared.durable import aside, storage
-from shared.durable.aside import UnreadableError
+from shared.durable import storage, unreadable
+from shared.durable.unreadable import UnreadableError
 from shared.hooks import authors, event_target, events, firings, lineage, pace
 from shared.hooks.firing_record import Firing
 from shared.operations import context, steps
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from shared.catalog.grants import Grant
     from shared.hooks.events import Event
+    from shared.hooks.rule_store import Store
     from shared.hooks.rules import Rule
-    from shared.hooks.store import Store
     from shared.operations.ledger import Stored
 
 log = logging.getLogger("steward.hooks")
@@ -168,7 +168,7 @@ def wake_operations(under_way: Iterable[str], services: Services, *, in_place: b
         try:
             stored = services.ledger.load(operation_id)
         except UnreadableError as problem:  # it stands still; the others on the target are woken
-            aside.note(f"operation {operation_id}", problem)
+            unreadable.note(f"operation {operation_id}", problem)
             continue
         if stored is None or stored.operation.phase != "following":
             continue

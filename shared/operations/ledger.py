@@ -18,9 +18,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.durable import aside, due, messages, records, storage
-from shared.durable.aside import UnreadableError
+from shared.durable import due, messages, records, storage, unreadable
 from shared.durable.due import Entry
+from shared.durable.unreadable import UnreadableError
 from shared.operations import models, observing
 from shared.operations.looks import usual_times
 from shared.operations.models import Operation
@@ -293,7 +293,7 @@ class Ledger:
         """
         count = 0
         listed = {_id_of(row) for row in self._open.query(columns=("created_at",))}
-        for row, is_due in aside.readable(
+        for row, is_due in unreadable.readable(
             self._rows.query(), lambda row: (row, storage.due(row.columns, "ended_at", ended_before)), "operations"
         ):
             if OPERATION_ID.fullmatch(_id_of(row)) and "ended_at" not in row.columns and _id_of(row) not in listed:
@@ -306,7 +306,7 @@ class Ledger:
         return count
 
     def _relist(self, row: Row) -> None:
-        operation = next(aside.readable([row], operation_of, "operations"), None)
+        operation = next(unreadable.readable([row], operation_of, "operations"), None)
         if operation and not operation.ended:
             log.warning("operation %s was not on the list of open ones: put back", operation.id)
             self._open.put(_open_row(operation))
@@ -448,7 +448,7 @@ class OpenList:
         """See `Index.due`; an entry of the first versions has no moment, and is due."""
         if self._many and not due.is_whole(now):
             soon = {due.LOOK_AT: now + timedelta(milliseconds=1)}  # as finely as a table compares
-            found = (listed.entry() for listed in aside.readable(self._rows.query(below=soon), _opened, "open"))
+            found = (listed.entry() for listed in unreadable.readable(self._rows.query(below=soon), _opened, "open"))
             yield from (entry for entry in found if entry.at <= now)
             return
         count, oldest = 0, None
@@ -463,7 +463,7 @@ class OpenList:
 
     def among(self, places: Collection[tuple[str, str]]) -> Iterator[Entry]:
         """See `Index.among`."""
-        yield from (listed.entry() for listed in aside.readable(due.among(self._rows, places), _opened, "open"))
+        yield from (listed.entry() for listed in unreadable.readable(due.among(self._rows, places), _opened, "open"))
 
     def later(self, entry: Entry, at: datetime) -> None:
         """See `Index.later`."""
@@ -491,7 +491,7 @@ class OpenList:
 
     def listed(self, partition: str = "") -> Iterator[Listed]:
         """Yield the list, or one partition of it: no operation is read."""
-        yield from aside.readable(self._rows.query(partition=partition), _opened, "open")
+        yield from unreadable.readable(self._rows.query(partition=partition), _opened, "open")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,8 @@ from datetime import MAXYEAR, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shared.durable import aside, records
-from shared.durable.aside import UnreadableError
+from shared.durable import records, unreadable
+from shared.durable.unreadable import UnreadableError
 from shared.operations import ledger as ledgers
 from shared.operations import models
 from shared.operations.ledger import OPERATION_ID
@@ -190,7 +190,7 @@ def _briefs(
         )
     )
     own = (row for row in rows if row.key not in ledgers.BESIDE)  # which have no moment
-    for row, created_at in aside.readable(own, lambda row: (row, records.created(row)), "operations"):
+    for row, created_at in unreadable.readable(own, lambda row: (row, records.created(row)), "operations"):
         target = f"{row.columns.get('target', '')}/"
         brief = Brief(created_at, f"{row.partition}-{row.key}", row.columns, None if columns else row)
         between = (place is None or brief[:2] < (place.at, place.id)) and (begin is None or brief.at >= begin)
@@ -220,6 +220,6 @@ def _read(brief: Brief, ledger: Ledger) -> Operation | None:
             return ledgers.operation_of(brief.row)
         stored = ledger.load(brief.id)
     except UnreadableError as problem:
-        aside.note(f"operation {brief.id}", problem)
+        unreadable.note(f"operation {brief.id}", problem)
         return None
     return stored.operation if stored else None

@@ -15,8 +15,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import expiry_tag, kinds
-from shared.durable import aside, due, lease, messages, storage, worker
-from shared.durable.aside import UnreadableError
+from shared.durable import due, lease, messages, storage, unreadable, worker
+from shared.durable.unreadable import UnreadableError
 from shared.durable.worker import Next
 from shared.endpoints import async_scores, parking
 from shared.files import content
@@ -690,7 +690,7 @@ def wake_id(operation_id: str, services: Services) -> None:
         try:
             stored = services.ledger.load(operation_id) if operation_id else None
         except UnreadableError as problem:
-            aside.note(f"operation {operation_id}", problem)
+            unreadable.note(f"operation {operation_id}", problem)
             return
         if stored is None or stored.operation.phase != "waiting":
             return

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies, kinds
-from shared.durable import aside
-from shared.durable.aside import UnreadableError
+from shared.durable import unreadable
+from shared.durable.unreadable import UnreadableError
 from shared.operations import settle
 from shared.rest import errors, ids
 
@@ -65,7 +65,7 @@ def _standing_on(operation: Operation, ledger: Ledger, now: datetime) -> str:
         try:
             stored = ledger.load(listed.id)
         except UnreadableError as problem:
-            aside.note(f"operation {listed.id}", problem)
+            unreadable.note(f"operation {listed.id}", problem)
             continue
         named = map(_resource, stored.operation.stands_on) if stored and not stored.operation.ended else ()
         if any(each.key == operation.target.lower() for each in named if each):
@@ -86,7 +86,7 @@ def _under_way(operation: Operation, named: Iterator[Any], ledger: Ledger, now: 
             try:
                 stored = ledger.load(operation_id)
             except UnreadableError as problem:
-                aside.note(f"operation {operation_id}", problem)
+                unreadable.note(f"operation {operation_id}", problem)
                 continue
             other = stored.operation if stored else None
             earlier = other and (other.created_at, other.id) < (operation.created_at, operation.id)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies, kinds, needs, paths
-from shared.preflight import access, changes, customer_keys, fields, guards, present, quota, values, wiring
+from shared.preflight import access, changes, customer_keys, existing, fields, guards, quota, values, wiring
 from shared.preflight.findings import VALUES, Finding, Question, rows_of, unknown
 from shared.rest import azure_versions, errors, ids
 from shared.telemetry import threads
@@ -231,7 +231,7 @@ def _patched(question: Question) -> Iterator[Finding]:
     yield from values.tags(question)
     there = question.get(question.target.id, question.target.api_version)
     if there.ok and isinstance(there.body, dict):
-        yield from present.fixed(question, there.body)
+        yield from existing.fixed(question, there.body)
         if question.body.keys() & {"properties", "sku"}:
             whole = replace(question, body=_merged(there.body, question.body))
             yield from values.ruled(whole)
@@ -275,7 +275,7 @@ _CHECKS: dict[str, Callable[[Question], Iterator[Finding]]] = {
     "reference": _references,
     VALUES: values.check,
     wiring.CHECK: wiring.check,
-    present.CHECK: present.check,
+    existing.CHECK: existing.check,
     customer_keys.CHECK: customer_keys.check,
     "permission": access.permissions,
     "deny": access.denials,

@@ -1,7 +1,7 @@
 """Checks the values in a body: tags, shares of traffic, numbers of nodes, triggers, ids of the wrong type.
 
 Each row of `RULES` is one kind with the checks of its bodies. Not here: missing fields (preflight.fields, catalog.bodies),
-existing resources (preflight.present).
+existing resources (preflight.existing).
 """
 
 from __future__ import annotations

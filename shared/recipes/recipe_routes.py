@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from shared.recipes import run_steps
     from shared.recipes.recipe import Recipe, Step
     from shared.recipes.recipe_run import Run
-    from shared.recipes.shelf import Kept
+    from shared.recipes.recipe_store import Kept
     from shared.settings import Settings
 
     class Services(run_steps.Services, Protocol):
@@ -84,9 +84,9 @@ def _run_one(call: Call, app: Services) -> Later | Answer:
 
 
 def _run_named(call: Call, app: Services) -> Later | Answer:
-    from shared.recipes import recipe_fields, shelf
+    from shared.recipes import recipe_fields, recipe_store
 
-    recipe = shelf.load(_name(call), app.blobs).recipe
+    recipe = recipe_store.load(_name(call), app.blobs).recipe
     return _start(recipe, recipe_fields.given(_text(call)), call, app)
 
 
@@ -187,10 +187,10 @@ def _end(run: Run) -> Answer:
 
 
 def _list(_call: Call, app: Services) -> Answer:
-    from shared.recipes import recipe_schedule, shelf
+    from shared.recipes import recipe_schedule, recipe_store
 
     out = []
-    for kept in shelf.every(app.blobs):
+    for kept in recipe_store.every(app.blobs):
         try:
             recipe = kept.recipe
             told: dict[str, Any] = {"description": recipe.description, "parameters": list(recipe.parameters)}
@@ -202,9 +202,9 @@ def _list(_call: Call, app: Services) -> Answer:
 
 
 def _read(call: Call, app: Services) -> Answer:
-    from shared.recipes import shelf
+    from shared.recipes import recipe_store
 
-    return answers.of_json(_shown(shelf.load(_name(call), app.blobs), app))
+    return answers.of_json(_shown(recipe_store.load(_name(call), app.blobs), app))
 
 
 def _shown(kept: Kept, app: Services) -> dict[str, Any]:
@@ -234,11 +234,11 @@ def _runs(call: Call, app: Services) -> Answer:
 def _put(call: Call, app: Services) -> Answer:
     from shared.api.access import approvals
     from shared.chains import asking
-    from shared.recipes import recipe_checks, recipe_fields, recipe_schedule, shelf
+    from shared.recipes import recipe_checks, recipe_fields, recipe_schedule, recipe_store
 
     name, text = _name(call), _text(call)
     recipe, held = recipe_fields.parse(text, name), tuple(grant.to_json() for grant in call.sender.grants)
-    kept = shelf.Kept(name=name, text=text, by=call.by(app.settings), grants=held)
+    kept = recipe_store.Kept(name=name, text=text, by=call.by(app.settings), grants=held)
     if recipe.schedule:
         run = _new(recipe, recipe_fields.values(recipe, {})[0], call, app)
         recipe_checks.refuse(recipe_checks.problems(run, call, app))
@@ -246,14 +246,14 @@ def _put(call: Call, app: Services) -> Answer:
             return approvals.ask("rules", call, app)
         recipe_schedule.put(kept, app)
     else:
-        shelf.put(kept, app.blobs)
+        recipe_store.put(kept, app.blobs)
     return answers.of_json(_shown(kept, app))
 
 
 def _delete(call: Call, app: Services) -> Answer:
-    from shared.recipes import shelf
+    from shared.recipes import recipe_store
 
-    shelf.remove(_name(call), app.blobs)
+    recipe_store.remove(_name(call), app.blobs)
     return answers.of_json(None, 204)
 
 

@@ -17,7 +17,7 @@ from shared.chains.asked import Call
 from shared.cleanup.policy import ncrontab
 from shared.durable import codec, lease, messages, records, storage, versions, worker
 from shared.durable.worker import Next
-from shared.recipes import shelf
+from shared.recipes import recipe_store
 from shared.rest import errors
 from shared.text import times
 
@@ -88,7 +88,7 @@ class Schedule:
         return cls(**codec.members(cls, stored) | codec.moments(stored, MOMENTS))
 
 
-def put(kept: shelf.Kept, services: Services) -> None:
+def put(kept: recipe_store.Kept, services: Services) -> None:
     """Keep a recipe that has a schedule: the record comes first, so that a schedule that is kept is looked at, whatever dies.
 
     Raises:
@@ -108,14 +108,14 @@ def put(kept: shelf.Kept, services: Services) -> None:
         if saved:
             break
         known = _load(kept.name, services)
-    shelf.put(replace(kept, at=services.clock()), services.blobs)
+    recipe_store.put(replace(kept, at=services.clock()), services.blobs)
     try:
         services.queue.send(MACHINE.message(saved))
     except errors.TransientError as problem:  # it is recorded: the timer finds it
         log.warning("the schedule of recipe %s waits for the timer: %s", kept.name, problem)
 
 
-def view(kept: shelf.Kept, services: Services) -> dict[str, Any]:
+def view(kept: recipe_store.Kept, services: Services) -> dict[str, Any]:
     """Return when a recipe starts next and the result of its last start, {} without a schedule."""
     expression = kept.recipe.schedule
     if not expression:
@@ -130,7 +130,8 @@ def view(kept: shelf.Kept, services: Services) -> dict[str, Any]:
 def _advanced(known: Known, _message: Message, services: Services) -> Next[Known, Schedule]:
     """Start the recipe if it is due, and wait for the next due time."""
     schedule, now = known.value, services.clock()
-    kept = shelf.find(schedule.name, services.blobs)  # after the clock: what was put or deleted before a moment counts for it
+    # Read after the clock: what was put or deleted before a moment counts for it.
+    kept = recipe_store.find(schedule.name, services.blobs)
     try:
         expression = kept.recipe.schedule if kept else ""
     except errors.BadRequestError as problem:  # a later version's, perhaps
@@ -146,7 +147,7 @@ def _advanced(known: Known, _message: Message, services: Services) -> Next[Known
     return _next(known, replace(schedule, expression=expression, since=now), delay_s, services)
 
 
-def _started(schedule: Schedule, kept: shelf.Kept, at: datetime, services: Services) -> Schedule:
+def _started(schedule: Schedule, kept: recipe_store.Kept, at: datetime, services: Services) -> Schedule:
     """Request the recipe's start, as a rule does, with the rights of the recipe's author. A repeated request is the same run.
 
     Raises:

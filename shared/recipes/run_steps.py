@@ -20,7 +20,7 @@ from shared.durable import messages, records, storage, worker
 from shared.durable.worker import Next
 from shared.hooks import firings
 from shared.notify import notices, notifications
-from shared.recipes import keeping
+from shared.recipes import undo_checks
 from shared.recipes.created import created
 from shared.recipes.recipe import CLASSES
 from shared.recipes.recipe_run import LOST, Run
@@ -47,7 +47,7 @@ SEND_WITHIN = timedelta(seconds=60)  # of the last look
 RETRY_S = 5.0  # before the first of the tries that `retry` asks for
 
 
-class Services(firings.Services, keeping.Services, notifications.Services, Protocol):
+class Services(firings.Services, undo_checks.Services, notifications.Services, Protocol):
     """What runs need of the composition root."""
 
 
@@ -307,7 +307,7 @@ def _remove(run: Run, step: Step, taken: Taken, services: Services) -> Taken:
     if taken.operation or taken.approval:
         return asking.waited(step, taken, _Chain(run), services)
     if not (taken.fresh and taken.at and now - taken.at <= SEND_WITHIN):
-        if kept := keeping.reason(step.made, services):
+        if kept := undo_checks.reason(step.made, services):
             return asking.ended(replace(taken, reason=kept), "Skipped", now)
         return replace(taken, fresh=True, at=services.clock())
     asked: dict[str, Any] = {"method": "DELETE", "path": step.path, "headers": {}, "body": None}

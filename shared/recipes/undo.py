@@ -1,6 +1,6 @@
 """Undoing a run: a second run deletes what the first one created, newest first, and continues after failures.
 
-Not here: what is deleted at all (keeping), how (run_steps).
+Not here: what is deleted at all (undo_checks), how (run_steps).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from shared.recipes import keeping
+from shared.recipes import undo_checks
 from shared.recipes.recipe import Recipe, Step
 from shared.rest import ids
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ATTEMPTS = 20  # of taking one run back
 
 
-def recipe_of(run: Run, services: keeping.Services) -> Recipe:
+def recipe_of(run: Run, services: undo_checks.Services) -> Recipe:
     """Return the steps that undo a run."""
     begun = sorted(((taken.began_at, name) for name, taken in run.steps.items() if taken.began_at), reverse=True)
     every = {name: made for _, name in begun if (made := _made(run.steps[name], services))}
@@ -41,7 +41,7 @@ def _below(made: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return str(made["id"]).lower().startswith(f"{str(other['id']).lower()}/")
 
 
-def _made(taken: Taken, services: keeping.Services) -> Mapping[str, Any]:
+def _made(taken: Taken, services: undo_checks.Services) -> Mapping[str, Any]:
     """Return what a step created, {} for nothing; if the run did not wait for it, its operation."""
     if taken.made or not taken.operation or taken.state == "Succeeded" or taken.fresh is False:
         return taken.made
@@ -61,11 +61,11 @@ def run_of(run: Run, recipe: Recipe, made: Run, load: Callable[[str], Versioned[
     return replace(made, id=name, recipe=recipe, undoes=run.id, digest=f"undo {run.id}")
 
 
-def dry(recipe: Recipe, services: keeping.Services) -> dict[str, Any]:
+def dry(recipe: Recipe, services: undo_checks.Services) -> dict[str, Any]:
     """Return what would be deleted, in order, and what would be kept and why."""
     out = []
     for step in recipe.steps:
-        kept = keeping.reason(step.made, services)
+        kept = undo_checks.reason(step.made, services)
         said = {"outcome": "kept", "reason": kept} if kept else {"outcome": "deleted"}
         out.append({"name": step.name, "id": step.made["id"], **said})
     return {"value": out}

@@ -47,16 +47,16 @@ def _begin(call: Call, app: Services) -> Answer:
     from shared.api.access import admission
     from shared.api.resources import submission
     from shared.operations import models
-    from shared.rollouts import rollout_fields, rollouts, stand
+    from shared.rollouts import endpoint_state, rollout_fields, rollouts
     from shared.rollouts.rollout_record import Rollout
 
     given = bodies.parse_any(call.body, call.media)
     plan, endpoint, now = rollout_fields.parse(given), _endpoint(call, app), app.clock()
     named, body = endpoint.child("deployments", plan["deployment"]), plan["body"]
-    grants.check_reach(call.sender.grants, call.by(app.settings), named, stand.DEPLOYMENTS.full_type)
-    admission.check_body(call, stand.DEPLOYMENTS, body, app.settings)
+    grants.check_reach(call.sender.grants, call.by(app.settings), named, endpoint_state.DEPLOYMENTS.full_type)
+    admission.check_body(call, endpoint_state.DEPLOYMENTS, body, app.settings)
     if "like" not in body:
-        bodies.check(stand.DEPLOYMENTS, body)
+        bodies.check(endpoint_state.DEPLOYMENTS, body)
     key = call.sender.key if isinstance(call.sender, RuleRun) else call.idempotency_key()
     rollout = Rollout(
         id=models.new_suffix(key, f"{call.by(app.settings)}\n{endpoint.key}"),
@@ -85,17 +85,17 @@ def _standing(plan: Mapping[str, Any], endpoint: ResourceId, app: Services) -> d
     """
     from shared.endpoints import snapshots
     from shared.rest import long_running
-    from shared.rollouts import stand
+    from shared.rollouts import endpoint_state
 
-    found = stand.endpoint_of(endpoint.path, app)
+    found = endpoint_state.endpoint_of(endpoint.path, app)
     if found is None:
         raise _refused("EndpointNotFound", f"There is no online endpoint '{endpoint.name}'.", "path", 404)
     if tag := snapshots.tag_of(found):
         raise snapshots.EndpointParkedError(endpoint, tag)
     there, traffic, mirror = (
-        stand.deployments_of(endpoint.path, app),
-        stand.shares_of(found),
-        stand.shares_of(found, "mirrorTraffic"),
+        endpoint_state.deployments_of(endpoint.path, app),
+        endpoint_state.shares_of(found),
+        endpoint_state.shares_of(found, "mirrorTraffic"),
     )
     if not traffic:
         message = (

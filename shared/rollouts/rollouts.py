@@ -2,7 +2,7 @@
 
 A step looks before it acts, and begins one operation at most, under a key of its own: taken twice, it is done once. Whatever is
 not as this rollout left it was changed by another one: then it stops, and touches nothing. Not here: what is read and written in
-Azure (stand), verdicts (judging), the record (rollout_record), routes (rollout_routes).
+Azure (endpoint_state), verdicts (judging), the record (rollout_record), routes (rollout_routes).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from shared.durable.worker import Next
 from shared.notify import deliveries, notices, notifications
 from shared.operations import context
 from shared.rest import errors, ids
-from shared.rollouts import judging, rollout_record, stand
+from shared.rollouts import endpoint_state, judging, rollout_record
 from shared.rollouts.rollout_record import Rollout
 from shared.telemetry import lines
 
@@ -161,7 +161,7 @@ def advance(rollout: Rollout, services: Services) -> Moved:
     now = services.clock()
     try:
         return (_followed if rollout.operation else _asked)(rollout, services)
-    except stand.ChangedError as found:
+    except endpoint_state.ChangedError as found:
         return _stopped(rollout, str(found), now)
     except errors.TransientError as problem:
         if isinstance(problem, errors.UnreachableError) and problem.error.code == STORAGE:  # the app's own: the message comes again
@@ -194,7 +194,10 @@ def _barred(rollout: Rollout, services: Services) -> str:
     try:
         held = services.key_book.standing(held, who)
         grants.check_role(held, who, "a rollout", "operator")
-        for kind, named in ((stand.ENDPOINTS, endpoint), (stand.DEPLOYMENTS, endpoint.child("deployments", rollout.new))):
+        for kind, named in (
+            (endpoint_state.ENDPOINTS, endpoint),
+            (endpoint_state.DEPLOYMENTS, endpoint.child("deployments", rollout.new)),
+        ):
             grants.check_reach(held, who, named, kind.full_type)
     except errors.BadRequestError as refused:
         return refused.error.message
@@ -269,7 +272,7 @@ def _further(rollout: Rollout, now: datetime) -> Moved:
 # ── the stages ───────────────────────────────────────────────────────────────────────────────────────────────────────
 def _followed(rollout: Rollout, services: Services) -> Moved:
     """Poll the operation that the rollout waits for."""
-    now, operation = services.clock(), stand.operation_of(rollout, services)
+    now, operation = services.clock(), endpoint_state.operation_of(rollout, services)
     if operation is not None and not operation.ended:
         return rollout, min(max((now - operation.created_at).total_seconds() / 4, FIRST_S), LONGEST_S)
     error = (operation.error if operation else None) or errors.AzureError(code="OperationNotFound", message="Its record is gone.")
@@ -282,7 +285,7 @@ def _followed(rollout: Rollout, services: Services) -> Moved:
         case "create" if not well:
             return _done(ended, "Failed", f"the deployment could not be created: {said}", now)
         case "create":
-            stamps = {**ended.stamps, ended.new.lower(): stand.stamp_of(ended, ended.new, services)}
+            stamps = {**ended.stamps, ended.new.lower(): endpoint_state.stamp_of(ended, ended.new, services)}
             made = replace(ended, stamps=stamps, plan={**ended.plan, "body": None})
             return _further(made.noted(now, f"created {ended.new}"), now)
         case "keep":
@@ -301,14 +304,14 @@ def _changed(rollout: Rollout, services: Services) -> Moved:
 
 
 def _create(rollout: Rollout, services: Services) -> Moved:
-    return stand.create(rollout, services), FIRST_S
+    return endpoint_state.create(rollout, services), FIRST_S
 
 
 def _smoke(rollout: Rollout, services: Services) -> Moved:
     now, item = services.clock(), rollout.plan["smoke"][rollout.at]
     if rollout.status == "Paused":
         return _waiting(rollout, services)
-    status, body = stand.score(rollout, rollout.new, item["send"], services)
+    status, body = endpoint_state.score(rollout, rollout.new, item["send"], services)
     if reason := judging.expected(item.get("expect"), status, body):
         return _turned(rollout, "RolledBack", f"smoke[{rollout.at}]: {reason}", now)
     return _further(rollout, now)
@@ -318,7 +321,7 @@ def _golden(rollout: Rollout, services: Services) -> Moved:
     now, item = services.clock(), rollout.plan["golden"][rollout.at]
     if rollout.status == "Paused":
         return _waiting(rollout, services)
-    live, new = (stand.score(rollout, name, item["send"], services) for name in (rollout.old[0], rollout.new))
+    live, new = (endpoint_state.score(rollout, name, item["send"], services) for name in (rollout.old[0], rollout.new))
     if reason := judging.differing(live, new, item["tolerance"], item["ignore"]):
         return _turned(rollout, "RolledBack", f"golden[{rollout.at}]: {reason}", now)
     return _further(rollout, now)
@@ -328,7 +331,7 @@ def _waiting(rollout: Rollout, services: Services) -> Moved:
     """Wait until a caller promotes the rollout."""
     if rollout.asked == "promote":
         return _further(rollout.noted(services.clock(), "promoted"), services.clock())
-    stand.look(rollout, services)
+    endpoint_state.look(rollout, services)
     return rollout, PAUSED_S
 
 
@@ -352,14 +355,14 @@ def _share(rollout: Rollout, wanted: Any, bake_s: float, services: Services) -> 
         return _waiting(rollout, services)
     if rollout.wanted is None or promoted:  # it is kept before it is sent: what is found afterwards is our own doing
         return replace(rollout, status="Running", asked="", tries=0, wanted=wanted), 0.0
-    return stand.write(rollout, rollout.wanted, services), FIRST_S
+    return endpoint_state.write(rollout, rollout.wanted, services), FIRST_S
 
 
 def _watched(rollout: Rollout, until: datetime, services: Services) -> Moved:
     """Look at the gate of a share that is in effect."""
     now = services.clock()
-    stand.look(rollout, services)
-    seen, found = stand.figures(rollout, services)
+    endpoint_state.look(rollout, services)
+    seen, found = endpoint_state.figures(rollout, services)
     if found.word == "bad":
         return _turned(seen, "RolledBack", found.reason, now)
     if rollout.asked == "promote":
@@ -381,8 +384,9 @@ def _back(rollout: Rollout, services: Services) -> Moved:
     before, now = rollout.before, services.clock()
     if rollout.wanted is not None:
         mirror = {**dict.fromkeys({**rollout.mirror, **rollout.wanted["mirror"]}, 0), **before["mirror"]}
-        return stand.write(rollout, {"traffic": {**before["traffic"], rollout.new: 0}, "mirror": mirror}, services), FIRST_S
-    if stand.same(rollout.traffic, before["traffic"]) and stand.same(rollout.mirror, before["mirror"]):
+        wanted = {"traffic": {**before["traffic"], rollout.new: 0}, "mirror": mirror}
+        return endpoint_state.write(rollout, wanted, services), FIRST_S
+    if endpoint_state.same(rollout.traffic, before["traffic"]) and endpoint_state.same(rollout.mirror, before["mirror"]):
         return _done(rollout, rollout.ending, _why(rollout), now)
     return replace(rollout, wanted={"traffic": dict(before["traffic"]), "mirror": dict(before["mirror"])}), 0.0
 
@@ -398,8 +402,8 @@ def _keep(rollout: Rollout, services: Services) -> Moved:
     if now < until:
         return rollout, (until - now).total_seconds()
     try:
-        return stand.delete(rollout, rollout.old[rollout.at], services), FIRST_S
-    except stand.ChangedError as found:
+        return endpoint_state.delete(rollout, rollout.old[rollout.at], services), FIRST_S
+    except endpoint_state.ChangedError as found:
         return _next_old(rollout.noted(now, f"kept {rollout.old[rollout.at]}", str(found)), now)
 
 

@@ -18,7 +18,7 @@ import jmespath
 
 from infra.local import stack
 from shared import services
-from shared.hooks import events, inbox, store
+from shared.hooks import events, inbox, rule_store
 from shared.settings import Settings
 from tests.bench import storage_calls
 from tests.bench.events import BATCH, WORKSPACE_ID
@@ -73,14 +73,14 @@ def _app(state: Path) -> Iterator[tuple[services.Services, storage_calls.Meter]]
 
 def _measured(types: str, app: services.Services, meter: storage_calls.Meter) -> Processed:
     rules = "rules:" + "".join(RULE.format(n=n, types=types, condition=CONDITION.format(n)) for n in range(20))
-    app.blobs.put(f"{store.PREFIX}bench.yaml", rules.encode())
+    app.blobs.put(f"{rule_store.PREFIX}bench.yaml", rules.encode())
     app.rule_store.changed()
     app.ledger.open_on()  # opens its tables
     texts = [text for number in range(MESSAGES) for text in events.packed(_events(number))]
     conditions = [jmespath.compile(CONDITION.format(n)) for n in range(20 if types == "ModelRegistered" else 0)]
     stored_at = app.clock()
     inbox.take(texts[0], app)
-    while app.clock() < stored_at + store.CLOCK * 2:  # the messages lie there, as they do where many are to be taken in
+    while app.clock() < stored_at + rule_store.CLOCK * 2:  # the messages lie there, as they do where many are to be taken in
         time.sleep(0.1)
     inbox.take(texts[0], app, app.clock())
     meter.settled()

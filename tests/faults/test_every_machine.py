@@ -25,12 +25,12 @@ from shared.durable import due, messages, storage_clock, worker
 from shared.durable.worker import Next
 from shared.expiry import expiry_record
 from shared.expiry.expiry_record import Expiry
-from shared.hooks import events, firings, inbox, store
+from shared.hooks import events, firings, inbox, rule_store
 from shared.hooks.firing_record import Firing
 from shared.hooks.rules import Rule, Step
 from shared.notify import deliveries, notices, notifications
 from shared.operations import flows
-from shared.recipes import recipe_fields, recipe_schedule, run_steps, shelf
+from shared.recipes import recipe_fields, recipe_schedule, recipe_store, run_steps
 from shared.recipes.recipe_run import Run as RecipeRun
 from shared.rest import errors
 from shared.rollouts import rollout_fields, rollout_record, rollouts
@@ -244,7 +244,7 @@ def _registered() -> events.Event:
 
 
 def _happens(world: Platform) -> None:
-    world.steward.blobs.blobs[f"{store.PREFIX}a.yaml"] = RULES.encode()
+    world.steward.blobs.blobs[f"{rule_store.PREFIX}a.yaml"] = RULES.encode()
     inbox.store([_registered()], world.app)
 
 
@@ -347,7 +347,7 @@ def _open_recipe(world: Platform, number: int) -> Any:
 def _kept_with_a_schedule(world: Platform) -> None:
     step = {"request": "PUT workspaces/w1/computes/one", "body": COMPUTE}
     text = json.dumps({"schedule": "0 2 9 2 3 *", "steps": {"one": step}})
-    recipe_schedule.put(shelf.Kept(name="yearly", text=text, by="a test"), world.app)
+    recipe_schedule.put(recipe_store.Kept(name="yearly", text=text, by="a test"), world.app)
 
 
 def _cooked_in_time(world: Platform) -> Any:

@@ -12,8 +12,8 @@ import pytest
 from functions import hooks, reconcile
 from shared import health, services
 from shared.durable import due, storage, worker
-from shared.durable.aside import UnreadableError
 from shared.durable.messages import Message
+from shared.durable.unreadable import UnreadableError
 from shared.notify import deliveries
 from shared.operations import steps
 from shared.settings import Settings

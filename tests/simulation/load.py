@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.api.call import Call
 from shared.api.resources import provision
-from shared.hooks import inbox, store
+from shared.hooks import inbox, rule_store
 from shared.hooks.events import Event
 from shared.operations import acceptance, flows
 from shared.recipes import run_steps
@@ -167,7 +167,7 @@ class Load:
     """So many pieces of work of all sorts, on what is there before the first."""
 
     def __init__(self, world: World, count: int) -> None:
-        world.steward.blobs.blobs[f"{store.PREFIX}a.yaml"] = RULES.encode()
+        world.steward.blobs.blobs[f"{rule_store.PREFIX}a.yaml"] = RULES.encode()
         for path, kind in SHARED:
             world.azure.put(f"{ML}/{path}", _body("before", kind))
         self._world, self._asked = world, begin(world, count)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.durable import due, worker
-from shared.hooks import events, firings, inbox, store
+from shared.hooks import events, firings, inbox, rule_store
 from shared.operations import ledger
 from shared.recipes import run_steps
 from tests.fake_azure import DURATION_S, ML
@@ -173,7 +173,7 @@ def test_looks_at_what_waits_do_not_count_as_lost_messages() -> None:
 def test_two_events_of_a_group_at_the_same_time_fire_the_rule_that_waits_for_quiet() -> None:
     """Seed 11: a group has one entry in the due index, and it named the event that was no longer the newest."""
     world = Platform()
-    world.steward.blobs.blobs[f"{store.PREFIX}a.yaml"] = RULES.encode()
+    world.steward.blobs.blobs[f"{rule_store.PREFIX}a.yaml"] = RULES.encode()
     first, second = (replace(_registered(), id=f"credit-{number}") for number in range(2))
 
     def meanwhile(name: str) -> None:

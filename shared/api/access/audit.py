@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.api.call import RuleRun
-from shared.durable import aside, records, storage
+from shared.durable import records, storage, unreadable
 from shared.rest import errors
 from shared.telemetry import lines, trace
 from shared.text import times
@@ -169,15 +169,15 @@ def _rows(day: datetime, asked: Wanted, app: Services) -> Iterator[Entry]:
         least={"ended_at": asked.since},
         below={"ended_at": asked.until},
     )
-    yield from (each for each in aside.readable(rows, _from_row, "the audit") if each.id > asked.after)
+    yield from (each for each in unreadable.readable(rows, _from_row, "the audit") if each.id > asked.after)
 
 
 def _of_operation(key: str, operation_id: str, app: Services) -> Entry | None:
     """Return an operation as an audit entry, None when it was deleted meanwhile or cannot be read."""
     try:
         stored = app.ledger.load(operation_id)
-    except aside.UnreadableError as problem:
-        aside.note(f"operation {operation_id}", problem)
+    except unreadable.UnreadableError as problem:
+        unreadable.note(f"operation {operation_id}", problem)
         return None
     if stored is None:
         return None

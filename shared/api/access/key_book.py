@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import grants
-from shared.durable import aside, codec, records, storage, versions
+from shared.durable import codec, records, storage, unreadable, versions
 from shared.rest import errors
 from shared.text import times
 
@@ -217,7 +217,7 @@ class Book:
                 try:
                     rows = list(self.rows.query(partition=PARTITION))
                     self._known = {digest: None for row in rows for digest in str(row.columns.get(HASHES, "")).split()}
-                    found = list(aside.readable(rows, _from_row, "keys"))
+                    found = list(unreadable.readable(rows, _from_row, "keys"))
                     self._known |= {digest: key for key in found for digest in (*key.hashes, *key.revoked)}
                     self._read_at = now
                 except errors.TransientError as problem:

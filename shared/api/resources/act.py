@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.api import answer
 from shared.api.access import admission
-from shared.api.resources import foretelling, payload, proxy, run, score, submission
+from shared.api.resources import payload, preflight_answer, proxy, run, score, submission
 from shared.catalog import bodies, paths
 from shared.preflight import guards
 from shared.rest import errors, ids
@@ -31,12 +31,12 @@ def act(call: Call, app: App) -> Answer | Operation:
     if action is None:
         paths.check_method(target, "POST")
         return run.start_job(call, target, app) if target.kind.named_by_us else _create(call, target, app)
-    only_asked = foretelling.asked(call, target)
+    only_asked = preflight_answer.asked(call, target)
     if action.preview and not app.settings.previews:
         message = f"'{action.name}' is a preview ({action.preview}); the setting STEWARD_PREVIEWS=true enables it."
         raise errors.BadRequestError("PreviewNotEnabled", message, target="path", status=403)
     if only_asked and action.direct:
-        return foretelling.foretell(call, payload.Brought(target=target, body=_body(call, target)), app)
+        return preflight_answer.foretell(call, payload.Brought(target=target, body=_body(call, target)), app)
     if action.room == "score":
         return score.score(call, target, app)
     if action.room == "run":
@@ -71,8 +71,8 @@ def _carry_out(call: Call, target: Target, app: App) -> Answer | Operation:
     else:
         call.refuse_asks("Prefer", "Idempotency-Key", "Callback-Url")
         brought = replace(brought, body=_body(call, target))
-    if foretelling.asked(call, target):
-        return foretelling.foretell(call, brought, app)
+    if preflight_answer.asked(call, target):
+        return preflight_answer.foretell(call, brought, app)
     guards.check_move(target, brought.body)
     return submission.submit(call, brought, app)
 

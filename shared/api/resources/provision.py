@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from shared.api.resources import foretelling, payload, proxy, submission
+from shared.api.resources import payload, preflight_answer, proxy, submission
 from shared.catalog import bodies, paths
 from shared.preflight import guards
 
@@ -22,7 +22,7 @@ def change(call: Call, app: App) -> Answer | Operation:
     target = paths.resolve(call.path, app.settings)
     paths.check_method(target, call.method)
     brought, asked = payload.Brought(target=target), target.path
-    query, only_asked = call.forwarded, foretelling.asked(call, target)
+    query, only_asked = call.forwarded, preflight_answer.asked(call, target)
     if call.method == "DELETE":
         call.refuse_asks("Prefer", "Idempotency-Key", "Callback-Url")
         query = _with_default(query, target.kind.delete_query)
@@ -32,7 +32,7 @@ def change(call: Call, app: App) -> Answer | Operation:
         brought = replace(brought, body=bodies.normalised(brought.body))
     preview = call.is_preview(target)
     if only_asked:
-        return foretelling.foretell(call, brought, app, query=query)
+        return preflight_answer.foretell(call, brought, app, query=query)
     if call.method == "PUT":
         paths.check_name(target)
         bodies.check(target.kind, brought.body or {}, preview=preview)

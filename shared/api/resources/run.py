@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared.api.access import admission
-from shared.api.resources import foretelling, multipart, payload, submission
+from shared.api.resources import multipart, payload, preflight_answer, submission
 from shared.catalog import bodies, paths
 from shared.files import content
 from shared.operations import models
@@ -24,9 +24,9 @@ V1_PARTS = ("projectZipFile", "runDefinitionFile")
 def start_job(call: Call, target: Target, app: App) -> Answer | Operation:
     """POST `workspaces/{w}/jobs`: the job's JSON, or multipart with the job as `spec` and a zip of its code as `code`."""
     brought = payload.read(call, target, app)
-    if foretelling.asked(call, target):
+    if preflight_answer.asked(call, target):
         named = brought.target if not brought.target.id.is_collection else _named(brought.target)
-        return foretelling.foretell(call, replace(brought, target=named), app, method="PUT", query=brought.query)
+        return preflight_answer.foretell(call, replace(brought, target=named), app, method="PUT", query=brought.query)
     bodies.check(target.kind, brought.body, preview=call.is_preview(target))
     if not brought.target.id.is_collection:
         paths.check_name(brought.target)

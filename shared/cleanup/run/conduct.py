@@ -17,7 +17,7 @@ from shared.cleanup.policy.model import Mark
 from shared.cleanup.run import acts, outcomes, report_lines, units
 from shared.cleanup.verdict import judge, marks
 from shared.costs import cost_report
-from shared.durable.aside import UnreadableError
+from shared.durable.unreadable import UnreadableError
 from shared.endpoints import snapshots
 from shared.operations import flows, models
 from shared.rest import errors, ids

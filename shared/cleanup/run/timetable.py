@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from shared.cleanup.policy import ncrontab, policies
 from shared.cleanup.run import runs
-from shared.durable import aside, storage
+from shared.durable import storage, unreadable
 from shared.rest import errors
 from shared.text import did_you_mean
 
@@ -39,7 +39,7 @@ def tick(services: Services) -> str:
     """
     row, now = services.cleanup_rows.get(TIMER, TICK), services.clock()  # in this order: the answer has storage's clock
     last = next(
-        aside.readable([row] if row else [], lambda row: datetime.fromisoformat(row.columns["at"]), "clean-up"), now - MINUTE
+        unreadable.readable([row] if row else [], lambda row: datetime.fromisoformat(row.columns["at"]), "clean-up"), now - MINUTE
     )
     if last >= now:  # another instance's clock is ahead
         return ""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from shared.catalog import bodies
 from shared.cleanup.policy import targets
 from shared.cleanup.policy.model import Mark
-from shared.durable import aside, records, storage
+from shared.durable import records, storage, unreadable
 from shared.text import times
 
 if TYPE_CHECKING:
@@ -161,12 +161,12 @@ class Marks:
     def of(self, workspace: ResourceId) -> dict[str, Mark]:
         """Return every mark in a workspace: key of the resource → mark."""
         rows = self._rows.query(partition=_partition(workspace))
-        return dict(aside.readable(rows, _named_mark, "marks"))
+        return dict(unreadable.readable(rows, _named_mark, "marks"))
 
     def every(self) -> Iterator[tuple[str, Mark]]:
         """Yield key of the resource and mark of all there are, in no order: the whole table is looked through."""
         rows = (row for row in self._rows.query(least={"resource": "/"}) if row.partition.startswith(PARTITION_PREFIX))
-        yield from aside.readable(rows, _named_mark, "marks")
+        yield from unreadable.readable(rows, _named_mark, "marks")
 
     def get(self, resource: ResourceId) -> Mark | None:
         """Return the mark on one resource, or None."""
@@ -200,7 +200,8 @@ class Marks:
     def forget(self, due_before: datetime) -> None:
         """Forget the marks that were due before that: no run acted on them, or what they were on is gone."""
         rows = (row for row in self._rows.query(least={"resource": "/"}) if row.partition.startswith(PARTITION_PREFIX))
-        for row in [row for row, mark in aside.readable(rows, lambda row: (row, _mark(row)), "marks") if mark.due < due_before]:
+        read = unreadable.readable(rows, lambda row: (row, _mark(row)), "marks")
+        for row in [row for row, mark in read if mark.due < due_before]:
             with suppress(storage.ConflictError):
                 self._rows.write([storage.Change(verb="delete", row=row)])
 

@@ -14,7 +14,7 @@ from infra.local.emulator import scene
 from infra.local.emulator.refusal import Moment
 from infra.local.emulator.refusals import ROWS
 from shared.catalog import paths
-from shared.preflight import changes, checks, findings, present
+from shared.preflight import changes, checks, existing, findings
 from shared.rest import client as rest
 from shared.rest import clouds, errors
 from shared.settings import Settings
@@ -225,7 +225,7 @@ def _admin_registry(azure: Client) -> str:
     return arm_id
 
 
-OWN = (present.CHECK, findings.VALUES, changes.CHECK, "lock")
+OWN = (existing.CHECK, findings.VALUES, changes.CHECK, "lock")
 ALL = PROVOKE | MORE
 MOMENTS = {row.name: row.moment for row in ROWS}
 NAMES = [row.name for row in ROWS if row.name not in NEEDS_PYTHON or ML_PYTHON.exists()]

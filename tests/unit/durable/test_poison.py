@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from shared.durable import aside, poison
+from shared.durable import poison, unreadable
 from shared.rest import errors
 from tests.fakes import FakeBlobs, Fuse
 
@@ -55,7 +55,7 @@ def app() -> Held:
         ("m2", "not base64!"),
     ):
         made.messages.append(SimpleNamespace(id=name, content=text, inserted_on=AT, dequeue_count=0))
-    aside.bury(QUEUE, "?" * 300, ValueError("no JSON"), made.blobs)
+    unreadable.bury(QUEUE, "?" * 300, ValueError("no JSON"), made.blobs)
     content = {"reason": "no event", "at": "2026-11-30T08:00:00Z", "message": "[]"}
     made.blobs.put("hooks/dead/20261130T080000Z-abc.json", json.dumps(content).encode())
     made.blobs.put("cleanup/prices.csv", b"a,1")

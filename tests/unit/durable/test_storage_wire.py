@@ -12,7 +12,7 @@ from azure.core.exceptions import ClientAuthenticationError
 
 from shared import services
 from shared.durable import storage
-from shared.durable.account import storage_proofs, storage_wire, table_rows
+from shared.durable.account import storage_credentials, storage_wire, table_rows
 from shared.durable.storage_clock import StorageClock
 from shared.rest import errors
 from shared.settings import Settings
@@ -274,7 +274,7 @@ def test_a_shared_access_signature_goes_with_each_request(wire: Wire) -> None:
 )
 def test_a_connection_string_says_where_storage_is(sort: str, text: str, base: str | None) -> None:
     """By its endpoint, or by the account's name and the cloud's suffix."""
-    found, _ = storage_proofs.of_connection_string(text, sort)
+    found, _ = storage_credentials.of_connection_string(text, sort)
     assert found == (base.format(sort) if base else f"https://{sort[0]}/x/")
 
 
@@ -282,4 +282,4 @@ def test_a_connection_string_says_where_storage_is(sort: str, text: str, base: s
 def test_a_connection_string_without_a_proof_is_refused(text: str) -> None:
     """It says what is expected."""
     with pytest.raises(ValueError, match="expected AccountName and AccountKey, or SharedAccessSignature"):
-        storage_proofs.of_connection_string(text, "table")
+        storage_credentials.of_connection_string(text, "table")

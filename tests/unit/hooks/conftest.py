@@ -10,7 +10,7 @@ import pytest
 
 from shared import services
 from shared.durable import sweep
-from shared.hooks import events, firings, inbox, rule_requests, store
+from shared.hooks import events, firings, inbox, rule_requests, rule_store
 from shared.operations import steps
 from shared.rest import errors
 from shared.settings import Settings
@@ -61,7 +61,7 @@ class Hooks:
 
     def rules(self, text: str, file: str = "a.yaml") -> None:
         """Put a file of rules into the container."""
-        self.steward.blobs.put(store.PREFIX + file, text.encode())
+        self.steward.blobs.put(rule_store.PREFIX + file, text.encode())
         self.app.rule_store.changed()
 
     def happen(self, *given: events.Event) -> None:

@@ -11,7 +11,7 @@ import azure.functions as func
 import pytest
 
 from functions import hooks as triggers
-from shared.hooks import store
+from shared.hooks import rule_store
 from tests import front
 from tests.fake_azure import WORKSPACE
 from tests.unit.hooks.conftest import ML, Hooks
@@ -190,7 +190,7 @@ def test_a_callback_that_is_not_listed_is_refused_before_anything_is_accepted(ho
 
 def test_rules_that_were_put_are_in_force_in_every_instance(hooks: Hooks) -> None:
     """Another instance read the files a moment ago, and meets the next event."""
-    other = store.Store(hooks.steward.blobs, hooks.steward.clock)
+    other = rule_store.Store(hooks.steward.blobs, hooks.steward.clock)
     assert other.rules() == ()
     send("PUT", "events/rules/ml", RULES)
     assert [rule.name for rule in other.rules()] == ["copy"]

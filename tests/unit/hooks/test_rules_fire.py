@@ -12,7 +12,7 @@ import pytest
 
 from shared.api.access import approvals
 from shared.catalog.grants import Grant
-from shared.hooks import authors, event_target, events, inbox, lineage, matching, store
+from shared.hooks import authors, event_target, events, inbox, lineage, matching, rule_store
 from shared.notify import notices
 from tests.fake_azure import ACCOUNT_KEY, WORKSPACE, Fault
 from tests.fakes import Killed, unavailable
@@ -454,7 +454,7 @@ def test_a_notification_of_ours_that_comes_back_knows_how_deep_it_is(hooks: Hook
 
 def test_files_beyond_the_limit_are_told_of(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not left out in silence."""
-    monkeypatch.setattr(store, "FILE_LIMIT", 1)
+    monkeypatch.setattr(rule_store, "FILE_LIMIT", 1)
     hooks.rules(rule(), "a.yaml")
     hooks.rules(rule().replace("name: r", "name: second"), "b.yaml")
     assert [found.name for found in hooks.app.rule_store.rules()] == ["r"]

@@ -16,7 +16,7 @@ from shared import machines, services
 from shared.api.access import approvals, key_book
 from shared.durable import messages
 from shared.endpoints import score_answers
-from shared.hooks import inbox, store
+from shared.hooks import inbox, rule_store
 from shared.notify import receivers
 from shared.notify.receivers import Outcome
 from tests import front
@@ -110,7 +110,7 @@ def rollout(world: Platform, canaries: Canaries) -> None:
 
 def firing(world: Platform, canaries: Canaries) -> None:
     """Events: data that a rule uses, one too large for a message, one that is debounced, one that no rule wants."""
-    world.steward.blobs.blobs[f"{store.PREFIX}a.yaml"] = RULES.encode()
+    world.steward.blobs.blobs[f"{rule_store.PREFIX}a.yaml"] = RULES.encode()
     wanted = _registered()
     for number, more in enumerate(({}, {"pad": "x" * 70_000})):
         data = {**wanted.data, "ModelName": f"m{number}", "token": canaries.one(), **more}

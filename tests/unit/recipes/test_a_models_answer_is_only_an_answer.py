@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared import services
-from shared.hooks import inbox, store
+from shared.hooks import inbox, rule_store
 from shared.notify import receivers
 from shared.notify.receivers import Outcome
 from tests import front
@@ -55,7 +55,7 @@ def _recipe(_world: Platform) -> str:
 
 def _rule(world: Platform) -> str:
     rules = {"rules": [{"name": "asks", "on": {"types": ["ModelRegistered"]}, "do": [{"name": "score", **STEP}]}]}
-    world.steward.blobs.blobs[f"{store.PREFIX}a.yaml"] = json.dumps(rules).encode()
+    world.steward.blobs.blobs[f"{rule_store.PREFIX}a.yaml"] = json.dumps(rules).encode()
     inbox.store([_registered()], world.app)
     return ""
 

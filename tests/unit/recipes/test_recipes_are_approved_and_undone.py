@@ -10,7 +10,7 @@ import pytest
 from shared import services
 from shared.hooks import firings, inbox
 from shared.hooks.events import Event
-from shared.hooks.store import PREFIX
+from shared.hooks.rule_store import PREFIX
 from tests.fake_azure import WORKSPACE
 from tests.unit.recipes.conftest import CLUSTER, Kitchen
 

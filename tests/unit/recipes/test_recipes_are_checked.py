@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.recipes import recipe_fields, shelf
+from shared.recipes import recipe_fields, recipe_store
 from shared.rest import errors
 from shared.text.problems import InvalidFileError
 from tests import front
@@ -182,10 +182,10 @@ def test_recipes_are_kept_by_name(kitchen: Kitchen) -> None:
     assert kitchen.ask("PUT", "recipes/runs", kept["properties"])[1]["error"]["target"] == "name"
 
 
-@pytest.mark.parametrize("name", sorted(shelf.shipped()))
+@pytest.mark.parametrize("name", sorted(recipe_store.shipped()))
 def test_every_shipped_recipe_can_be_read(name: str) -> None:
     """And says what it is for."""
-    recipe = recipe_fields.parse(shelf.shipped()[name], name)
+    recipe = recipe_fields.parse(recipe_store.shipped()[name], name)
     assert recipe.description
 
 
