@@ -186,7 +186,8 @@ class CleanUps:
         lines = {line.id.removeprefix(f"{clean.WS}/"): line for line in self._report().lines}
         guarded, wrong = {each.path for each in self.guards}, []
         found = [run for name in (self.preview, self.name) if (run := self._run(name))]
-        in_part = any(each in note for run in found for note in run.notes for each in PARTLY)  # and says so: what was not read is in no line
+        # A run that could not read all says so: what it did not read is in no line.
+        in_part = any(each in note for run in found for note in run.notes for each in PARTLY)
         for path in self.stale:
             line = lines.get(path)
             if line is None and (in_part or path in guarded) and path not in deleted:
