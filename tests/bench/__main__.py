@@ -36,7 +36,13 @@ from tests.bench import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-COMMANDS = ("yaml", "overdue", "idle_minute", "telemetry")  # that can be run alone, too: `python -m tests.bench.yaml`
+COMMANDS = (
+    "yaml",
+    "overdue",
+    "idle_minute",
+    "telemetry",
+    "first_start",
+)  # that can be run alone, too: `python -m tests.bench.yaml`
 
 
 def main() -> None:
@@ -99,14 +105,22 @@ def _requests(_: argparse.Namespace, console: Console) -> None:
     found = requests.run()
     title = f"What a caller waits for, with one worker process ({found.megabytes:.0f} MB at most)"
     table = Table(
-        "callers", "request", "median ms", "p95 ms", "CPU ms", "times as long", "as", "its ms", "host alone ms", title=title
+        *("callers", "request", "median ms", "p95 ms", "CPU ms", "per s", "times as long", "as", "its ms", "host alone ms", "goal"),
+        title=title,
     )
     for callers in requests.CALLERS:
         for each in found.asked:
             took = found.timed[each.name, callers]
-            row = (each.name, f"{took.median_ms:.1f}", f"{took.p95_ms:.1f}", f"{took.worker_ms:.1f}")
+            row = (
+                each.name,
+                f"{took.median_ms:.1f}",
+                f"{took.p95_ms:.1f}",
+                f"{took.worker_ms:.1f}",
+                f"{len(took.seconds) / took.wall_s:.0f}",
+            )
             beside, alone = (f"{found.timed[name, callers].median_ms:.1f}" for name in (each.beside, requests.LEAST))
-            table.add_row(str(callers), *row, f"{found.ratio(each, callers):.1f}", each.beside, beside, alone)
+            goal = requests.GOALS.get((each.name, callers), "")
+            table.add_row(str(callers), *row, f"{found.ratio(each, callers):.1f}", each.beside, beside, alone, goal)
         table.add_section()
     console.print(table, soft_wrap=True)
 
@@ -129,10 +143,10 @@ def _handlers() -> Table:
 def _storage(_: argparse.Namespace, console: Console) -> None:
     costs, idle = storage_calls.run()
     title = f"Storage transactions from request to end, where Azure says {storage_calls.POLLS} times that it is still at work"
-    table = Table("", "polls", "table", "queue", "blob", "messages received, deleted", "in all", title=title)
+    table = Table("", "polls", "table", "queue", "blob", "messages received, deleted", "in all", "goal", title=title)
     for name, cost in costs.items():
         services = (str(cost.app[service]) for service in ("table", "queue", "blob"))
-        table.add_row(name, str(cost.polls), *services, str(cost.messages), str(cost.total))
+        table.add_row(name, str(cost.polls), *services, str(cost.messages), str(cost.total), storage_calls.GOALS.get(name, ""))
     console.print(table)
     hourly = ", ".join(f"{name} {count.total()}" for name, count in idle.items())
     line = f"an idle hour: {hourly} transactions of the timers, and the platform's looks into the queues"

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 POLLS = 3  # running answers of the local Azure before each end
 TIMERS = {"reconcile_operations": 180, "cleanup_timer": 60}  # function → runs an hour
+JOBS = {"a job that has ended at the first look": "immediate", "a job with five polls": "polls:5"}  # how the local Azure moves
+GOALS = dict(zip(JOBS, ("≤ 8", "≤ 20"), strict=True))
 LOOK_S = 0.5
 QUIET_S = 1.0  # how long nothing must have been counted for a count to be whole
 WORKSPACE = bodies.WORKSPACE
@@ -175,7 +177,7 @@ def run() -> tuple[dict[str, Cost], dict[str, Counter[str]]]:
     """Return what is asked → its cost, and timer → its transactions in an idle hour."""
     with tempfile.TemporaryDirectory() as state:
         options = stack.Options(state=Path(state), transitions="immediate", events=False)
-        with metered(options) as (caller, meter, callback, *_):
+        with metered(options) as (caller, meter, callback, azure, _):
             callback_once = {"Callback-Url": callback}  # opens what is opened once
             caller.send(
                 "PUT",
@@ -187,6 +189,9 @@ def run() -> tuple[dict[str, Cost], dict[str, Counter[str]]]:
             meter.settled()
             idle = {name: _timer(caller, meter, name, runs) for name, runs in TIMERS.items()}
             costs = {name: _cost(caller, meter, ask) for name, ask in _asked(caller, callback).items()}
+            for name, mode in JOBS.items():
+                bodies.transitions(azure, mode)
+                costs[name] = _cost(caller, meter, lambda: caller.send("POST", f"{WORKSPACE}/jobs", expect=202, json=bodies.job()))
     return costs, idle
 
 

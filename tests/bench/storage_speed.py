@@ -88,6 +88,7 @@ class Libraries:
     def __init__(self, connection: str) -> None:
         self._table = TableServiceClient.from_connection_string(connection).create_table_if_not_exists("bench")
         self._queue = QueueClient.from_connection_string(connection, "bench", message_encode_policy=TextBase64EncodePolicy())
+        self.make_queue = self._queue.create_queue
 
     def put(self, row: Row) -> None:
         """See `Store`."""
