@@ -39,6 +39,7 @@ UNREACHABLE_DELAY_S = 5.0
 UNAVAILABLE_DELAY_S = 10.0
 THROTTLED_DELAY_S = 20.0
 MAX_DELAY_S = 3_600.0
+NESTING = (dict, list)
 DEPTH_LIMIT = 200  # levels; no answer of Azure's has as many, and a model may say anything
 PARSE_LIMIT = 32 * 1024 * 1024  # bytes; no JSON of Azure's is as large, an artifact's content may be
 READ_ALLOWANCES = ("reads", "global-reads")  # ARM counts per region and service principal, and 15 times that for everyone
@@ -405,17 +406,13 @@ def _response(url: str, answer: requests.Response, content: bytes) -> Response:
 
 def deeper(value: Any, limit: int) -> bool:
     """Return whether objects and arrays are nested in more than `limit` levels; a loop, so that hostile depth costs no stack."""
-    level = [value]
+    level = [value] if isinstance(value, NESTING) else []
     for _ in range(limit):
-        level = [
-            inner
-            for each in level
-            if isinstance(each, dict | list)
-            for inner in (each.values() if isinstance(each, dict) else each)
-            if isinstance(inner, dict | list)
-        ]
         if not level:
             return False
+        level = [
+            inner for each in level for inner in (each.values() if isinstance(each, dict) else each) if isinstance(inner, NESTING)
+        ]
     return True
 
 
