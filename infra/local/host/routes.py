@@ -14,20 +14,18 @@ from infra.local.host.templates import Segment, segments
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One HTTP function and its template, prefix included."""
+    """One HTTP function, its template, prefix included, and its methods: none means all."""
 
     function: Function
     segments: tuple[Segment, ...]
+    methods: frozenset[str]
 
-    def match(self, path: str) -> dict[str, str] | None:
+    def match(self, parts: list[str], path: str) -> dict[str, str] | None:
         """The route parameters if the decoded path fits. A parameter that the path does not reach is left out.
 
         An empty segment fits nothing, neither a parameter nor the beginning of a catch-all; within what a catch-all takes
         it may stand.
         """
-        parts = path.removeprefix("/").split("/")
-        if parts[-1] == "":
-            parts.pop()  # one slash at the end makes no difference
         values: dict[str, str] = {}
         for index, segment in enumerate(self.segments):
             if parts[index : index + 1] == [""]:
@@ -61,7 +59,11 @@ def table(functions: Iterable[Function], prefix: str) -> list[Route]:
         RouteError: A template cannot be read.
     """
     return [
-        Route(function=function, segments=segments(f"{prefix}/{function.route}".strip("/")))
+        Route(
+            function=function,
+            segments=segments(f"{prefix}/{function.route}".strip("/")),
+            methods=frozenset(function.methods),
+        )
         for function in functions
         if function.kind == "httpTrigger"
     ]
@@ -69,10 +71,13 @@ def table(functions: Iterable[Function], prefix: str) -> list[Route]:
 
 def find(routes: Iterable[Route], method: str, path: str) -> tuple[Function, dict[str, str]] | None:
     """The function that answers and its route parameters; ``path`` is decoded (``paths.decode``)."""
+    parts, wanted = path.removeprefix("/").split("/"), method.upper()
+    if parts[-1] == "":
+        parts.pop()  # one slash at the end makes no difference
     for route in routes:
-        if route.function.methods and method.upper() not in route.function.methods:
+        if route.methods and wanted not in route.methods:
             continue
-        values = route.match(path)
+        values = route.match(parts, path)
         if values is not None:
             return route.function, values
     return None
