@@ -118,12 +118,12 @@ class Machine[W: World, K, T]:
     advance: Callable[[K, Message, W], Next[K, T] | None]
     save: Callable[[Next[K, T], W], K]
     key: Callable[[K], tuple[str | int, ...]]
-    step: Callable[[K], int]
     due_at: Callable[[K], datetime | None]
     lease: timedelta
     give_up: Callable[[K, str, W], Next[K, T]]
     overdue: Callable[[datetime, W], Iterator[K]]
     purge: Callable[[datetime, W], int]
+    step: Callable[[K], int] = lambda _known: 0
     retention: str = "retention_days"
     forms: tuple[str, ...] = ()
     takes_over: bool = False

@@ -10,10 +10,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog import bodies, kinds
+from shared.catalog import kinds
 from shared.endpoints import snapshots
 from shared.endpoints.park_progress import Stop, Turn, Way
-from shared.operations import settle
+from shared.operations import proof, settle
 from shared.rest import clouds, errors, ids, long_running
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class Journey:
                 snapshots.save(record.without(stop.name), self._blobs)
             return Turn(way.passed(), note=f"{'deleted' if stop.sent else 'is gone'}: {stop.name}")
         found = answer.checked().body
-        if stop.sent and _state(found) == "deleting":
+        if stop.sent and proof.provisioning_state(found) == "deleting":
             return self._later(way)
         if _busy(found) or kept is None or snapshots.changed(found) != kept.changed or snapshots.putable(found) != kept.body:
             raise _interrupted(f"Deployment '{stop.name}' was changed meanwhile, so it is in use.", path)
@@ -170,7 +170,7 @@ class Journey:
             found = answer.checked().body
             if _busy(found):
                 return self._later(way)
-            if _state(found) != "failed" or kept is None:
+            if proof.provisioning_state(found) != "failed" or kept is None:
                 return Turn(way.passed(), note=f"is there: {stop.name}")
             if stop.sent:
                 raise errors.OperationFailedError(errors.AzureError(code="DeploymentFailed", message="Azure could not start it."))
@@ -262,19 +262,15 @@ class Journey:
         return ids.url(self._services.client.cloud.arm, path.path, raw=QUERY)
 
 
-def _state(body: Any) -> str:
-    return str(bodies.dig(body, long_running.PROVISIONING_STATE) or "").lower()
-
-
 def _busy(body: Any) -> bool:
-    state = _state(body)
+    state = proof.provisioning_state(body)
     return bool(state) and state not in long_running.SUCCEEDED | long_running.FAILED | long_running.CANCELED
 
 
 def _check_ready(endpoint: Mapping[str, Any], deployments: list[dict[str, Any]]) -> None:
     """Refuse to park what could not be put back as it is: a PUT of what has failed would fail again."""
     for each in (endpoint, *deployments):
-        if (state := _state(each)) not in long_running.SUCCEEDED:
+        if (state := proof.provisioning_state(each)) not in long_running.SUCCEEDED:
             message = f"'{each['name']}' is {state or 'in no state'}; delete or repair it before the endpoint is parked."
             raise errors.BadRequestError("NotReadyToPark", message, target=str(each.get("id") or ""), status=409)
 

@@ -433,7 +433,6 @@ MACHINE = worker.Machine["Services", "Versioned[Expiry]", "Expiry"](
     advance=_advanced,
     save=lambda step, services: _table(services).save(step.known, step.value),
     key=lambda known: (known.value.id,),
-    step=lambda _known: 0,
     due_at=lambda known: None if known.value.ended else known.value.due_at,
     lease=GRACE,
     give_up=_give_up,

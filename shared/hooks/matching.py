@@ -249,7 +249,7 @@ def settle_debounced(rule_name: str, key: str, sequence: int | str, services: Se
     row = pace.held(rule_name, key, sequence, services)
     if row is None:
         return False
-    _start(pace.firing_of(row), services)
+    _start(firings.from_row(row), services)
     pace.release(row, services)
     return True
 

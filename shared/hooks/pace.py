@@ -100,16 +100,11 @@ def held(rule_name: str, key: str, sequence: int | str, services: Services) -> R
     row = services.hook_rows.get(_debounce_partition(rule_name), key)
     if row is None or row.columns["sequence"] == sequence:
         return row
-    debounce = firing_of(row).rule.debounce
+    debounce = firings.from_row(row).rule.debounce
     if due.is_long(debounce.total_seconds()):
         left = row.columns["created_at"] + debounce - services.clock()
         _ask(rule_name, key, row.columns["sequence"], max(0.0, left.total_seconds()), services)
     return None
-
-
-def firing_of(row: Row) -> Firing:
-    """Return the firing that a row holds."""
-    return Firing.from_json(records.joined(row.columns))
 
 
 def release(row: Row, services: Services) -> None:

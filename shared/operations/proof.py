@@ -96,7 +96,7 @@ def judge(sent: Sent, found: Any, *, gone: bool) -> Verdict:
 
 def _on_delete(sent: Sent, found: Any) -> Answer:
     """A target that is going is what was asked for; one that is there is deleted again unless it may be another one by now."""
-    if _state(found) == "deleting":
+    if provisioning_state(found) == "deleting":
         return "arrived"
     created = moment(found, *CREATED)
     same = created is not None and any(created == moment(each, *CREATED) for each in sent.earlier)
@@ -143,7 +143,7 @@ def last_operation(found: Any) -> str:
 
 def _on_change(sent: Sent, found: Any) -> Verdict:
     """A PUT or PATCH arrived if the target holds what was asked for, and did not if nothing has changed since before the send."""
-    state = _state(found)
+    state = provisioning_state(found)
     comparable = isinstance(sent.body, dict) and bool(bodies.kept(sent.kind, sent.body))
     against = tuple(differences(sent.kind, sent.body, found, replaces=sent.method == "PUT")) if comparable else ()
     holds, unchanged = comparable and not against, _unchanged(sent, found)
@@ -244,7 +244,8 @@ def moment(body: Any, *paths: str) -> datetime | None:
     return max(found, default=None)
 
 
-def _state(found: Any) -> str:
+def provisioning_state(found: Any) -> str:
+    """Return the `provisioningState` of a resource in lower case, '' without one."""
     return str(bodies.dig(found, long_running.PROVISIONING_STATE) or "").lower()
 
 

@@ -372,7 +372,6 @@ MACHINE = worker.Machine["Services", "Versioned[Run]", "Run"](
     advance=_advanced,
     save=lambda step, services: _saved(step.known, step.value, services),
     key=lambda known: (known.value.id,),
-    step=lambda _known: 0,
     due_at=lambda known: None if known.value.ended else known.value.due_at,
     lease=LOST,
     give_up=_give_up,
