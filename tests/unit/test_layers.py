@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from collections import Counter
@@ -23,6 +24,7 @@ def modules(*folders: str) -> list[Path]:
     return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py")) if path.stem != "__init__"]
 
 
+@functools.cache
 def imported(path: Path) -> set[str]:
     """The dotted names that a module imports, wherever in it."""
     named = set()
