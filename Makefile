@@ -27,6 +27,7 @@ up: ## Start storage, the local Azure and the app, and stay up (ARGS="--port 707
 
 test: ## All tests, five files at a time (ARGS="tests/unit -k word", ARGS="-n 0" one by one)
 	@$(BOOTSTRAP) python node ml sdk mgmt mlflow v1 javascript browser
+	@$(PYTHON) -m tests.bytecode
 	@$(PYTEST) -n 5 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 nightly: ## What is too large for every day: the Azure CLI (700 MB) against the local Azure, and the sweeps whole
