@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import KW_ONLY, dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from shared.api import schemas
@@ -137,9 +138,7 @@ class Route:
 
     def takes(self, path: str) -> bool:
         """Return whether a decoded path without empty segments matches."""
-        scope = SCOPE if self.about else ""
-        pattern = scope + re.sub(r"\\{\w+\\}", "[^/]+", re.escape(self.template.removesuffix(REST)))
-        return bool(re.fullmatch(pattern + ("" if self.own else ".*"), path if self.own else f"{path}/", re.IGNORECASE))
+        return bool(_pattern(SCOPE if self.about else "", self.template).fullmatch(path if self.own else f"{path}/"))
 
     def resource(self, path: str) -> str:
         """Return the part of a path that names the resource."""
@@ -151,6 +150,12 @@ class Route:
         segments, names = path.strip("/").split("/"), self.template.split("/")
         pairs = zip(reversed(names), reversed(segments), strict=False)
         return {name.strip("{}"): segment for name, segment in pairs if name.startswith("{")}
+
+
+@cache
+def _pattern(scope: str, template: str) -> re.Pattern[str]:
+    pattern = scope + re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template.removesuffix(REST)))
+    return re.compile(pattern + (".*" if template.endswith(REST) else ""), re.IGNORECASE)
 
 
 def find(rows: Collection[Route], verb: str, path: str) -> Route | None:
