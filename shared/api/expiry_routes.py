@@ -1,4 +1,4 @@
-"""Routes of expiries: list, read, change, delete. Not here: setting one in a request (resources.deadline)."""
+"""Routes of expiries: list, read, change, delete. Not here: setting one in a request (resources.expiry_headers)."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def read(call: Call, app: Services) -> Answer:
 
 def move(call: Call, app: Services) -> Answer:
     """PATCH `expiries/{id}` {"at"|"in"}: change its time."""
-    from shared.api.resources import deadline
+    from shared.api.resources import expiry_headers
     from shared.expiry import expiries
 
     body = bodies.parse(call.body, call.media)
@@ -88,7 +88,7 @@ def move(call: Call, app: Services) -> Answer:
 
     def moved(known: Versioned[Expiry]) -> Expiry:
         now, kept = app.clock(), known.value
-        at = deadline.moment(deadline.members(body), kept.kind, app.settings, now=now, since=kept.created_at)
+        at = expiry_headers.moment(expiry_headers.members(body), kept.kind, app.settings, now=now, since=kept.created_at)
         return expiries.move(known, at, app)
 
     return answer.of_json(_decided(call, app, moved).view())

@@ -1,6 +1,6 @@
 """The record of an expiry, its row, and how the app knows that a resource is still the same one. Pure.
 
-Not here: its steps (expiries), the request headers that set one (api.resources.deadline).
+Not here: its steps (expiries), the request headers that set one (api.resources.expiry_headers).
 """
 
 from __future__ import annotations

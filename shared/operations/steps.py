@@ -24,7 +24,7 @@ from shared.jobs import logs
 from shared.operations import ledger, models, new_keys, observing, redaction, settle, waits
 from shared.operations.looks import shared_lists, usual_times
 from shared.operations.models import Operation
-from shared.rest import client, clouds, errors, ids, long_running, look_times
+from shared.rest import client, clouds, errors, ids, long_running, poll_delays
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -327,7 +327,7 @@ def _timed(step: Step, services: Services, now: datetime) -> Step:
     timed = replace(operation, follow=replace(follow, ends=ends, began_s=now.timestamp()))
     soon_s = settle.kind_of(operation).interval_s[0]
     straight = crowded and step.delay_s == soon_s
-    return replace(step, operation=timed, delay_s=look_times.pause(ends, 0.0, soon_s, soon_s)[0] if straight else step.delay_s)
+    return replace(step, operation=timed, delay_s=poll_delays.pause(ends, 0.0, soon_s, soon_s)[0] if straight else step.delay_s)
 
 
 def _learn(before: Operation, saved: Operation, services: Services) -> None:

@@ -23,7 +23,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from shared.rest import client, error_bodies, errors, look_times
+from shared.rest import client, error_bodies, errors, poll_delays
 from shared.rest import operation_answers as answers
 
 if TYPE_CHECKING:
@@ -324,7 +324,7 @@ def _missed(follow: Follow, response: Response, now: datetime) -> Outcome:
 def _pending(follow: Follow, response: Response, now: datetime, body: Any = None, *, percent: float | None = None) -> Pending:
     told_s = client.retry_after_s(response, now=now)
     elapsed_s = now.timestamp() - follow.began_s if follow.began_s else 0.0
-    pause_s, interval_s = look_times.pause(follow.ends, elapsed_s, follow.interval_s, follow.max_interval_s)
+    pause_s, interval_s = poll_delays.pause(follow.ends, elapsed_s, follow.interval_s, follow.max_interval_s)
     delay_s = pause_s if told_s is None else max(told_s, 1.0)
     looked = replace(follow, interval_s=interval_s, looked_s=elapsed_s)
     return Pending(follow=looked, delay_s=delay_s, percent=percent, body=body)

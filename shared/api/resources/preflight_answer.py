@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.api import answer
 from shared.api.access import admission
-from shared.api.resources import deadline
+from shared.api.resources import expiry_headers
 
 if TYPE_CHECKING:
     from shared.api.answer import Answer
@@ -30,7 +30,7 @@ def foretell(call: Call, brought: Brought, app: App, *, method: str = "", query:
     """Return all problems that would stop the request."""
     admission.check_body(call, brought.target.kind, brought.body, app.settings, own=brought.own)
     method = method or call.method
-    deadline.asked(call, brought, method, app.settings, app.clock)
+    expiry_headers.asked(call, brought, method, app.settings, app.clock)
     from shared.preflight import checks
 
     body = brought.body if isinstance(brought.body, dict) else {}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from shared.api import names
 from shared.api.access import admission
 from shared.api.call import RuleRun
-from shared.api.resources import deadline
+from shared.api.resources import expiry_headers
 from shared.operations import models
 from shared.rest import errors
 
@@ -37,13 +37,13 @@ def submit(call: Call, brought: Brought, app: App, *, queued: bool = False, **mo
         more: Further members of the request; `method` and `query` replace the call's own.
 
     Raises:
-        BadRequestError: `InvalidCallback`, `CallbackNotAllowed`; what `deadline.asked` refuses.
+        BadRequestError: `InvalidCallback`, `CallbackNotAllowed`; what `expiry_headers.asked` refuses.
         StewardError: see `flows.submit`.
     """
     from shared.operations import acceptance, flows
 
     call.refuse_asks("Prefer", "Idempotency-Key", "Callback-Url", "Upload-Id", *names.EXPIRES)
-    ends = deadline.asked(call, brought, more.get("method", call.method), app.settings, lambda: _present(app))
+    ends = expiry_headers.asked(call, brought, more.get("method", call.method), app.settings, lambda: _present(app))
     plan = brought.plan.to_json() if brought.plan and call.limited else None
     admission.check_body(call, brought.target.kind, brought.body, app.settings, plan, own=brought.own)
     sender, receivers = call.sender, (*callbacks(call, app.settings), *app.settings.notify)

@@ -3,7 +3,7 @@
 A list is a hint and seldom a proof. An item that is at work says that its operation goes on. One that has succeeded is the
 operation's result, where it was changed since the request was sent; while Azure names a status URL, that ends the operation.
 Everything else is for the operation's own GET: an item that is missing, has failed, or was made by another request. Each process
-keeps its own lists, for seconds. Not here: when an operation is looked at (rest.look_times), what follows from a look (steps).
+keeps its own lists, for seconds. Not here: when an operation is looked at (rest.poll_delays), what follows from a look (steps).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 One row of the ledger's table holds the last durations of each. It is read every ten minutes and written once a minute at most, and
 goes with the old operations where nothing is learned any more. Two processes that write at once lose a few durations, which does
-no harm, and neither does a row that cannot be read. Not here: what follows from them (rest.look_times).
+no harm, and neither does a row that cannot be read. Not here: what follows from them (rest.poll_delays).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.durable import codec, records, storage, versions
-from shared.rest import errors, look_times
+from shared.rest import errors, poll_delays
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,7 +91,7 @@ class Durations:
         recorded = RECORDED.get(" ".join(way.split(" ")[:2])) if len(seen) < FEW else None
         if not seen and not recorded:
             return []
-        ends = look_times.usual_ends([*seen, recorded] if recorded else seen)
+        ends = poll_delays.usual_ends([*seen, recorded] if recorded else seen)
         self._asked[way] += 1
         doubted = self._asked[way] % DOUBTED == 0 or not (seen or crowded)
         return [ends[0] / (2 if seen else 4), *ends] if doubted else ends

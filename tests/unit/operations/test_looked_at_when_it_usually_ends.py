@@ -10,7 +10,7 @@ import pytest
 
 from shared.durable import records, storage
 from shared.operations.looks import usual_times
-from shared.rest import client, long_running, look_times
+from shared.rest import client, long_running, poll_delays
 from tests import fake_azure
 from tests.fakes import START
 from tests.steward import Steward
@@ -74,7 +74,7 @@ def test_a_learned_time_that_is_wrong_costs_little(steward: Steward, monkeypatch
     """The end is noticed within the longest pause to a usual end; after some it is learned again."""
     many(steward, [31.0] * 10, monkeypatch)
     looks, late = followed(steward, "other", took_s, monkeypatch)
-    assert late <= look_times.STRAIGHT_S
+    assert late <= poll_delays.STRAIGHT_S
     assert looks <= 8 + took_s / 30
     found = [followed(steward, f"x{number}", took_s, monkeypatch) for number in range(24)]
     assert sum(late for _, late in found[-5:]) / 5 <= max(5.0, 0.12 * took_s)
