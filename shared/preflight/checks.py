@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies, kinds, needs, paths
-from shared.preflight import access, changes, customer_keys, existing, fields, guards, quota, values, wiring
+from shared.preflight import access, changes, customer_keys, existing, fields, guards, quota, value_types, values, wiring
 from shared.preflight.findings import VALUES, Finding, Question, rows_of, unknown
 from shared.rest import azure_versions, errors, ids
 from shared.telemetry import threads
@@ -229,6 +229,7 @@ def _ids_in(value: Any, depth: int) -> Iterator[str]:
 def _patched(question: Question) -> Iterator[Finding]:
     """Check the fields that a PATCH changes with the rules of a PUT of the resulting resource."""
     yield from values.tags(question)
+    yield from value_types.check(question)
     there = question.get(question.target.id, question.target.api_version)
     if there.ok and isinstance(there.body, dict):
         yield from existing.fixed(question, there.body)

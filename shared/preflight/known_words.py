@@ -32,7 +32,7 @@ def check(question: Question) -> Iterator[Finding]:
     found = 0
     for certain, paths in _known(kind.full_type):
         for path, taken in paths.items():
-            for at, given in _at(question.body, path.split("."), "") if path not in own else ():
+            for at, given in standing(question.body, path.split(".")) if path not in own else ():
                 known = (*taken, *_OF_PREVIEWS.get(path.rpartition(".")[2], ()))
                 if found < _MOST and isinstance(given, str) and given and _folded(given) not in map(_folded, known):
                     found += 1
@@ -48,7 +48,7 @@ def _hint(given: str, known: tuple[str, ...]) -> str:
     return f" Did you mean '{near}'?" if near else ""
 
 
-def _at(value: Any, path: list[str], at: str) -> Iterator[tuple[str, Any]]:
+def standing(value: Any, path: list[str], at: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the values at a path, each with its location; `*` matches each member of an object or a list."""
     if not path:
         yield at.lstrip("."), value
@@ -59,7 +59,7 @@ def _at(value: Any, path: list[str], at: str) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, list):
         held = dict(enumerate(value))
     for name, each in held.items():
-        yield from _at(each, path[1:], f"{at}[{name}]" if isinstance(name, int) else f"{at}.{name[:80]}")
+        yield from standing(each, path[1:], f"{at}[{name}]" if isinstance(name, int) else f"{at}.{name[:80]}")
 
 
 def _folded(word: str) -> str:

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies, kinds, needs, windows_zones
-from shared.preflight import known_words
+from shared.preflight import known_words, value_types
 from shared.preflight.findings import Finding, rows_of, unseen, wrong
 from shared.rest import errors, ids
 
@@ -78,6 +78,7 @@ def check(question: Question) -> Iterator[Finding]:
     """Yield the invalid values in the body of a PUT."""
     yield from tags(question)
     yield from known_words.check(question)
+    yield from value_types.check(question)
     yield from _reserved_name(question)
     yield from ruled(question)
 
@@ -338,6 +339,9 @@ def _job(question: Question) -> Iterator[Finding]:
     kind = str(bodies.dig(question.body, "properties.jobType") or "").lower()
     if kind == "command" and not str(bodies.dig(question.body, "properties.command") or "").strip():
         yield wrong("properties.command", "MissingField", "A command job needs 'properties.command'.")
+    instances = bodies.dig(question.body, "properties.resources.instanceCount")
+    if isinstance(instances, int) and instances < 1:
+        yield wrong("properties.resources.instanceCount", "ValidationError", f"'instanceCount' is {instances}; expected 1 or more.")
     yield from _repeated(question, "properties")
     yield from _space(question)
     compute = bodies.dig(question.body, "properties.computeId")

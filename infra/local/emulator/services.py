@@ -18,7 +18,7 @@ from infra.local.emulator.dataplane import scope
 from infra.local.emulator.events import publishing
 from infra.local.emulator.identity import resources as identity
 from infra.local.emulator.machine_learning import routes as machine_learning
-from infra.local.emulator.machine_learning import words
+from infra.local.emulator.machine_learning import value_types, words
 from infra.local.emulator.machine_learning.registries import assets as registry_assets
 from infra.local.emulator.mlflow import routes as mlflow
 from infra.local.emulator.serving import batch, scoring, web_services
@@ -29,6 +29,7 @@ def _guard(world: World, request: web.Request) -> web.Request:
     """ARM's door, then what no provider can read."""
     request = gateway.guard(world, request)
     words.check(request)
+    value_types.check(request)
     return request
 
 

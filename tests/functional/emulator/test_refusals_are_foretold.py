@@ -24,6 +24,7 @@ from tests.functional.emulator.client import WORKSPACES, Client
 from tests.functional.emulator.provocations import (
     ACCOUNT,
     ACR_V,
+    COMMAND,
     ENDPOINT,
     LOCK_V,
     PROVOKE,
@@ -164,6 +165,28 @@ def _busy(azure: Client, method: str, body: Any = None) -> requests.Response:
 
 
 ON_INSTANCES = {"start": None, "stop": None, "restart": None, "updateSchedules": {"computeStartStop": []}}
+
+
+def _within(body: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """A compute whose own properties differ so."""
+    properties = body["properties"]
+    return {**body, "properties": {**properties, "properties": {**properties["properties"], **changes}}}
+
+
+OF_ANOTHER_TYPE: dict[str, tuple[str, Any]] = {  # which no service can read
+    "nodes in words": ("computes/cpu", _within(CLUSTER, scaleSettings={"minNodeCount": 0, "maxNodeCount": "two"})),
+    "nodes beyond 32 bits": ("computes/cpu", _within(CLUSTER, scaleSettings={"minNodeCount": 0, "maxNodeCount": 10**20})),
+    "a size in a list": ("computes/cpu", _within(CLUSTER, vmSize=["Standard_DS3_v2"])),
+    "a flag in words": ("computes/cpu", _within(CLUSTER, enableNodePublicIp="no")),
+    "instances in words": ("jobs/one", {"properties": {**COMMAND, "resources": {"instanceCount": "two"}}}),
+    "less than one instance": ("jobs/one", {"properties": {**COMMAND, "resources": {"instanceCount": -1}}}),
+    "inputs in a list": ("jobs/one", {"properties": {**COMMAND, "inputs": []}}),
+    "tags in a list": ("jobs/one", {"properties": {**COMMAND, "tags": ["a"]}}),
+    "properties in a text": ("jobs/one", {"properties": "x"}),
+    "an unknown tier": ("onlineEndpoints/line", {**ENDPOINT, "sku": {"name": "Default", "tier": "Gold"}}),
+    "traffic in words": ("onlineEndpoints/line", {**ENDPOINT, "properties": {"authMode": "Key", "traffic": {"blue": "all"}}}),
+    "an image in an object": ("environments/e/versions/1", {"properties": {"image": {"name": "x"}}}),
+}
 MORE: dict[str, Provoke] = {
     **{
         f"{method} of what is not there: {path}": below(path, body, method)
@@ -189,6 +212,10 @@ MORE: dict[str, Provoke] = {
         )
         for action, body in ON_INSTANCES.items()
     },
+    **{f"of another type: {what}": below(path, body) for what, (path, body) in OF_ANOTHER_TYPE.items()},
+    "of another type: nodes by PATCH": lambda azure: azure.arm(
+        "PATCH", made(azure, CLUSTER), {"properties": {"properties": {"scaleSettings": {"maxNodeCount": "two"}}}}
+    ),
     "PATCH of a workspace that is not there": plain("PATCH", f"{WORKSPACES}/none", {"tags": {"a": "b"}}),
     "diagnose of a workspace that is not there": plain("POST", f"{WORKSPACES}/none/diagnose", {}),
     "keys of an account that is not there": plain("POST", f"{account('stnone1')}/listKeys", None, version=STORAGE_V),

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.catalog import paths
-from shared.preflight import checks, guards, known_words
+from shared.preflight import checks, guards, known_words, value_types
 from shared.preflight.findings import Question
 from shared.rest import client as rest
 from shared.rest import clouds, errors
@@ -565,4 +565,52 @@ def test_a_word_that_azure_may_know_by_now_is_no_ok(path: str, body: dict[str, A
 def test_the_words_of_every_realistic_body_are_known() -> None:
     """No body that the local Azure takes in its own sweep is doubted."""
     for path, body in realistic.puts().items():
-        assert not list(known_words.check(Question(target=paths.resolve(path, SCOPE), body=body, client=ASKED))), path
+        question = Question(target=paths.resolve(path, SCOPE), body=body, client=ASKED)
+        assert not [*known_words.check(question), *value_types.check(question)], path
+
+
+@pytest.mark.parametrize(
+    ("path", "properties", "at", "said"),
+    [
+        ("jobs/j1", {**JOB, "resources": {"instanceCount": "two"}}, "resources.instanceCount", "is 'two'; expected a whole number"),
+        ("jobs/j1", {**JOB, "resources": {"instanceCount": 2**31}}, "resources.instanceCount", "at most 2,147,483,647"),
+        ("jobs/j1", {**JOB, "resources": {"instanceCount": 1.5}}, "resources.instanceCount", "is '1.5'"),
+        ("jobs/j1", {**JOB, "resources": {"instanceCount": True}}, "resources.instanceCount", "is a boolean"),
+        ("jobs/j1", {**JOB, "inputs": []}, "inputs", "is an array; expected an object"),
+        ("jobs/j1", {**JOB, "isArchived": "no"}, "isArchived", "expected true or false"),
+        ("jobs/j1", {**JOB, "notificationSetting": {"emails": "a@b.c"}}, "notificationSetting.emails", "expected an array"),
+        ("jobs/j1", {**JOB, "environmentVariables": {"A": {"B": 1}}}, "environmentVariables.A", "is an object; expected a string"),
+        (
+            "onlineEndpoints/e1/deployments/d1",
+            {"livenessProbe": {"failureThreshold": "3x"}},
+            "livenessProbe.failureThreshold",
+            "3x",
+        ),
+        ("models/m1/versions/1", {"flavors": {"onnx": []}}, "flavors.onnx", "expected an object"),
+    ],
+)
+def test_a_value_of_another_type_cannot_be_read(path: str, properties: dict[str, Any], at: str, said: str) -> None:
+    """Not one is `ok`: a service that is written in .NET reads no body with such a value."""
+    question = Question(target=paths.resolve(f"workspaces/w1x/{path}", SCOPE), body={"properties": properties}, client=ASKED)
+    (row,) = value_types.check(question)
+    assert (row.ok, row.code, row.target) == (False, "InvalidType", f"properties.{at}")
+    assert said in row.message
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"resources": {"instanceCount": "2"}},
+        {"resources": {"instanceCount": 2.0}},
+        {"resources": None},
+        {"isArchived": "False"},
+        {"environmentVariables": {"A": 1, "B": None, "C": True}},
+        {"tags": {"year": 2026}},
+        {"limits": {"jobLimitsType": "Sweep", "trialTimeout": "PT1H", "maxTotalTrials": "4"}},
+        {"earlyTermination": {"policyType": "Bandit", "slackFactor": 0.25, "delayEvaluation": 1}},
+    ],
+)
+def test_what_the_service_reads_all_the_same_is_no_problem(properties: dict[str, Any]) -> None:
+    """A number in quotes, a flag in quotes, a number for a text, null for anything."""
+    target = paths.resolve("workspaces/w1x/jobs/j1", SCOPE)
+    assert not list(value_types.check(Question(target=target, body={"properties": {**JOB, **properties}}, client=ASKED)))

@@ -98,6 +98,7 @@ def test_what_one_variant_takes_is_kept(tmp_path: Path, monkeypatch: pytest.Monk
     ]
     (tmp_path / f"machinelearningservices@{kind.api_version}.json").write_text(json.dumps(types))
     monkeypatch.setattr(known_properties, "CATALOG", tmp_path)
+    monkeypatch.setattr(known_properties, "LOCAL_AZURE", tmp_path / "value_types.json")
     known_properties.main(tmp_path)
     known, unkept = (json.loads((tmp_path / f"{name}_properties.json").read_text())[kind.full_type] for name in ("known", "unkept"))
     assert known["properties"] == "computeType key size state"

@@ -70,6 +70,8 @@ WORDS: dict[str, dict[str, Members]] = {
     "featuresets/versions": {"materializationSettings.notification.webhooks.*": _WEBHOOKS},
 }
 _CHANGES = frozenset({"PUT", "PATCH"})
+_TIERS = ("Free", "Basic", "Standard", "Premium")  # SkuTier, which is closed; 2019 had an Enterprise
+_TIERS_SINCE = "2023-04-01"
 
 
 def check(request: web.Request) -> None:
@@ -82,7 +84,10 @@ def check(request: web.Request) -> None:
     if request.method not in _CHANGES or target.namespace.lower() != scope.NAMESPACE.lower():
         return
     known = WORDS.get("/".join(target.kinds[1:]).lower())
-    body = gateway.body_object(request) if known and request.body else {}
+    body = gateway.body_object(request) if request.body else {}
+    sku = body.get("sku")
+    if isinstance(sku, dict) and sku.get("tier") is not None and request.query.get("api-version", "") >= _TIERS_SINCE:
+        scope.one_of(str(sku["tier"]), _TIERS, "sku.tier")
     for path, members in (known or {}).items():
         for part in _parts(body.get("properties"), path.split(".")):
             for name, words in members.items():

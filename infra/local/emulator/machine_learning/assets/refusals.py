@@ -32,7 +32,7 @@ ROWS: tuple[Refusal, ...] = (
         message="Environment name can not start with the prefix AzureML. To alter a curated environment first create a copy of it.",
         proof=Proof.TEXT, source="https://github.com/MicrosoftDocs/azure-docs/issues/65770"),
     Refusal(name="conda file that is no text", status=400, code="UserError", inner="ValidationError",
-        message="Environment: condaFile must be a string.", source=SPEC),
+        message="The field condaFile must be a string.", source=SPEC),
     Refusal(name="asset missing", status=404, code="UserError", inner="ModelNotFound", message="Model {} was not found."),
 )  # fmt: skip
 
@@ -46,8 +46,6 @@ def check_new(kind: AssetKind, world: World, workspace: Resource, name: str, pro
     if kind.collection == "environments" and name.lower().startswith("azureml"):
         text = "Environment name can not start with the prefix AzureML. To alter a curated environment first create a copy of it."
         raise scope.invalid(text, "InvalidName")
-    if kind.collection == "environments" and not isinstance(properties.get("condaFile") or "", str):
-        raise scope.invalid("Environment: condaFile must be a string.", "ValidationError")
     if not any(properties.get(each) for each in kind.required):
         raise scope.invalid(f"{kind.title}: {' or '.join(kind.required)} is required.", "ValidationError")
     for field, values in kind.enums:
