@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from shared.api import answer, strict
 from shared.api.access import admission, approvals, audit
 from shared.api.answer import Answer, Later
+from shared.catalog import kinds
 from shared.operations.models import Operation
 from shared.rest import errors
 from shared.telemetry import trace
@@ -123,9 +124,21 @@ def refusal(method: str, path: str, rows: Sequence[Route]) -> errors.StewardErro
     first, _, below = plain.partition("/")
     there = sorted({each.template.split("/")[0] for each in rows}, key=str.lower)
     if first.lower() not in {name.lower() for name in there}:
+        if meant := _lies(first, below):
+            message = f"There is no '{first[:100]}' here: {meant}"
+            return errors.BadRequestError("UnknownKind", message, target="path", status=404)
         return _unknown("There", first, there)
     follows = {each.template.partition("/")[2] for each in rows if each.template.lower().startswith(f"{first.lower()}/")}
     return _unknown(f"Below '{first}' there", below, sorted(follows))
+
+
+def _lies(first: str, below: str) -> str:
+    """Return where what a path begins with lies, when that is below a workspace, or when the path has our own prefix twice."""
+    if first.lower() == "api" and below:
+        return f"the paths begin behind /api. Leave one of them out: /api/{below[:100]}."
+    low = f"workspaces/{first}".lower()
+    kind = next((kind for kind in kinds.KINDS if kind.path.lower() == low), None)
+    return f"it lies in a workspace: workspaces/{{workspace}}/{kind.path.partition('/')[2]}." if kind else ""
 
 
 def _unknown(where: str, name: str, there: list[str]) -> errors.StewardError:

@@ -49,6 +49,14 @@ OTHERWISE = {  # other tools' names for ours; if they were ignored, a dry run wo
     **dict.fromkeys(("dryrun", "whatif", "validate", "validateonly", "checkonly", "simulate", "noop"), "preflight"),
     **dict.fromkeys(("expires", "expiry", "expiration", "expireafter", "ttl", "timetolive", "deleteafter"), "expiresin"),
 }
+OF_LISTS = {  # words of other tools on routes of our own, where the route has what they mean
+    **dict.fromkeys(("limit", "maxresults", "pagesize", "perpage", "count", "size", "take", "first"), "$top"),
+    **dict.fromkeys(("page", "offset", "skip", "cursor", "continuationtoken", "nexttoken"), "$skiptoken"),
+    **dict.fromkeys(("dryrun", "whatif", "enforce", "execute"), "mode"),
+    **dict.fromkeys(("from", "after", "start", "starttime"), "since"),
+    **dict.fromkeys(("to", "before", "end", "endtime"), "until"),
+    **dict.fromkeys(("filter", "search", "query", "q"), "find"),
+}
 SCORED = re.compile(r"/(score|invoke)/?$", re.IGNORECASE)  # paths whose query is not sent to Azure
 OF_SCORES = ("each", "api-version")
 VIEWED = re.compile(r"/[^/]+/(logs|metrics|discovery)/?$", re.IGNORECASE)  # the app itself answers these
@@ -159,7 +167,9 @@ def _check_values(given: Sequence[tuple[str, str]], known: Collection[str], many
 
 
 def _meant(name: str, known: Collection[str]) -> str:
-    return did_you_mean.nearest(name, known) or did_you_mean.alike(name, known, names.ALIKE)
+    word = OF_LISTS.get(re.sub(r"[\W_]", "", name.lower()), "")
+    other = next((each for each in known if each.lower() == word), "")
+    return did_you_mean.nearest(name, known) or other or did_you_mean.alike(name, known, names.ALIKE)
 
 
 def _unknown(name: str, near: str, known: Collection[str]) -> errors.BadRequestError:

@@ -362,6 +362,26 @@ def _unknown(path: str, namespace: str = kinds.ML, planes: tuple[Plane, ...] = P
     return errors.BadRequestError("UnknownKind", message, target="path", status=404)
 
 
+# Words of other tools, of the CLI and of the portal, by what stands here instead.
+_OTHERWISE = {
+    **dict.fromkeys(("clusters", "cluster", "instances", "computeinstances", "amlcomputes", "computetargets"), "computes"),
+    **dict.fromkeys(("endpoints", "endpoint"), "onlineEndpoints' or 'batchEndpoints"),
+    **dict.fromkeys(("pipelines", "pipelinejobs", "sweeps", "automl"), "jobs"),
+    **dict.fromkeys(("datasets", "dataassets"), "data"),
+    **dict.fromkeys(("invoke", "predict", "infer", "inference", "predictions"), "score"),
+    "score": "invoke",
+    **dict.fromkeys(("stop", "terminate", "abort", "kill"), "cancel"),
+    **dict.fromkeys(("keys", "credentials"), "listKeys"),
+    **dict.fromkeys(("stream", "stdout"), "logs"),
+}
+
+
+def _otherwise(wanted: str, known: set[str]) -> str:
+    """Return what another tool's word means at a place that has it; ''."""
+    meant = _OTHERWISE.get(re.sub(r"[\W_]", "", wanted.lower()), "")
+    return meant if meant.partition("'")[0] in known else ""
+
+
 def _why_unknown(asked: list[str], depth: int, known: set[str], ends: set[str]) -> str:
     there = ", ".join(sorted(known, key=str.lower))
     if depth == len(asked):
@@ -369,4 +389,6 @@ def _why_unknown(asked: list[str], depth: int, known: set[str], ends: set[str]) 
     wanted, where = asked[depth][:100], f"below {'/'.join(asked[:depth])} " if depth else ""
     if wanted.lower() in {name.lower() for name in ends}:
         return f"nothing follows '{wanted}'."
+    if meant := _otherwise(wanted, known):
+        return f"{where}there is no '{wanted}'; did you mean '{meant}'?"
     return f"{where}there is no '{wanted}'; {did_you_mean.hint(wanted, known, f'there are {there}.')}"

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies, kinds, needs, paths
-from shared.preflight import access, changes, customer_keys, existing, fields, guards, quota, value_types, values, wiring
+from shared.preflight import access, changes, customer_keys, existing, fields, guards, quota, uses, value_types, values, wiring
 from shared.preflight.findings import VALUES, Finding, Question, rows_of, unknown
 from shared.rest import azure_versions, errors, ids
 from shared.telemetry import threads
@@ -260,6 +260,7 @@ def _move(question: Question) -> Iterator[Finding]:
             guards.check_delete(question.target, question.client, question.settings, force=question.force)
     except errors.PermanentError as problem:
         yield Finding.of("guard", problem.error, target=question.target.id.path)
+    yield from uses.check(question)
 
 
 _OF_BODIES = {  # the messages of a valid body

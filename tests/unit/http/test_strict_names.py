@@ -132,6 +132,10 @@ def test_every_route_of_ours_refuses_what_it_cannot_do(app: App, row: Route) -> 
     ("method", "asked_for", "near"),
     [
         ("GET", "operations?state=Failed", "status"),
+        ("GET", "operations?limit=5", "$top"),
+        ("GET", "operations?max-results=5", "$top"),
+        ("GET", "operations?from=2026-01-01", "since"),
+        ("POST", "cleanup?dryRun=false", "mode"),
         ("GET", "operations?top=2", "$top"),
         ("GET", "operations?Targets=x", "target"),
         ("GET", "operations?skiptoken=x", "$skipToken"),

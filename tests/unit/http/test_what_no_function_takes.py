@@ -28,7 +28,10 @@ def error(answer: func.HttpResponse) -> dict[str, str]:
     [
         ("workspace/churn", "did you mean 'workspaces'?"),
         ("cleanups", "did you mean 'cleanup'?"),
-        ("jobs", "there is approvals, artifact, audit, cleanup,"),
+        ("nothing", "there is approvals, artifact, audit, cleanup,"),
+        ("jobs", "There is no 'jobs' here: it lies in a workspace: workspaces/{workspace}/jobs."),
+        ("Computes/cpu", "workspaces/{workspace}/computes."),
+        ("api/workspaces/churn", "the paths begin behind /api. Leave one of them out: /api/workspaces/churn."),
         ("mlflow/v1.0/x", "There is no 'mlflow'"),
         ("cleanup/report", "Below 'cleanup' there is no 'report'; did you mean 'reports'?"),
         ("operations/x/results", "Below 'operations' there is no 'x/results'"),
