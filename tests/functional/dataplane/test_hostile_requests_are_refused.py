@@ -1,5 +1,6 @@
 """Whatever is sent to the data plane and the scoring hosts, the answer is one that Azure could give: never a 500."""
 
+import itertools
 import json
 from datetime import timedelta
 
@@ -115,28 +116,32 @@ def test_no_query_makes_the_data_plane_stumble(world, everything, token, value):
         assert answer.status < 500, (path, answer.body)
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"--b", b"--b\r\n\r\n", b'--b\r\nContent-Disposition: form-data; name="runDefinitionFile"\r\n\r\n[[\r\n--b--']
-)
-@pytest.mark.parametrize(
-    "content_type", ["multipart/form-data", "multipart/form-data; boundary=b", 'multipart/form-data; boundary="', "text/plain"]
-)
-def test_no_form_makes_startrun_stumble(world, everything, token, body, content_type):
+def test_no_form_makes_startrun_stumble(world, everything, token):
     """Broken multipart bodies are 4xx."""
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": content_type}
+    types = ("multipart/form-data", "multipart/form-data; boundary=b", 'multipart/form-data; boundary="', "text/plain")
+    bodies = (b"", b"--b", b"--b\r\n\r\n", b'--b\r\nContent-Disposition: form-data; name="runDefinitionFile"\r\n\r\n[[\r\n--b--')
     path = f"/execution/v1.0{everything}/experiments/e/startrun"
-    assert 400 <= services.dataplane.routes.handle(world, web.request_from("POST", HOST, path, headers, body)).status < 500
+    wrong = []
+    for content_type, body in itertools.product(types, bodies):
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": content_type}
+        answer = services.dataplane.routes.handle(world, web.request_from("POST", HOST, path, headers, body))
+        if not 400 <= answer.status < 500:
+            wrong.append((content_type, body, answer.status, answer.body))
+    assert not wrong
 
 
-@pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer ", "Basic x", "Bearer \u00e9", "Bearer a.b.c", "k"])
-@pytest.mark.parametrize("path", ["/score", "/", "/..%2f", "/score?x=%00", "//score"])
-def test_no_caller_makes_the_scoring_hosts_stumble(world, everything, authorization, path):
+def test_no_caller_makes_the_scoring_hosts_stumble(world, everything):
     """Odd credentials are 401, odd paths change nothing about it."""
     endpoint = {"location": scene.LOCATION, "properties": {"authMode": "Key", "traffic": {"gone": 100}}}
     world.resources.put(Resource(id=f"{everything}/onlineEndpoints/ep", body=endpoint, secrets={"primaryKey": "k"}))
-    for service, host in (
+    hosts = (
         (scoring.routes, f"ep.{scene.LOCATION}.inference.ml.azure.com"),
         (web_services.routes, f"s-1.{scene.LOCATION}.azurecontainer.io"),
-    ):
-        answer = service.handle(world, web.request_from("POST", host, path, {"Authorization": authorization}, b"x"))
-        assert answer.status in {401, 404}, answer.body
+    )
+    credentials = ("", "Bearer", "Bearer ", "Basic x", "Bearer \u00e9", "Bearer a.b.c", "k")
+    wrong = []
+    for (service, host), path, given in itertools.product(hosts, ("/score", "/", "/..%2f", "/score?x=%00", "//score"), credentials):
+        answer = service.handle(world, web.request_from("POST", host, path, {"Authorization": given}, b"x"))
+        if answer.status not in {401, 404}:
+            wrong.append((host, path, given, answer.status, answer.body))
+    assert not wrong
