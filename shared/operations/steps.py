@@ -496,23 +496,13 @@ def _is_carried(operation: Operation, services: Services) -> bool:
     """
     if operation.phase != "following" or operation.lost_since or services.settings.poll_with_events_s:
         return False
-    return _may_be_queued(operation)
-
-
-def _may_be_queued(operation: Operation) -> bool:
     own = operation.query.partition("&")[2]
     return own in ("", settle.kind_of(operation).delete_query) and not any("?" in receiver for receiver in operation.notify)
 
 
-def _is_fresh(operation: Operation) -> bool:
-    """Return whether the first step of an operation was not taken yet: the first message carries the operation."""
-    unclaimed = operation.phase in ("accepted", "preparing") and operation.step == 0 and not operation.lost_since
-    return unclaimed and _may_be_queued(operation)
-
-
 def _carried(stored: Stored, services: Services) -> Mapping[str, Any]:
-    """Return what the message of its first step, or of its next look, carries of an operation."""
-    if not (_is_fresh(stored.operation) or _is_carried(stored.operation, services)):
+    """Return what the message of its next look carries of an operation."""
+    if not _is_carried(stored.operation, services):
         return {}
     return {"operation": stored.operation.to_json(), "etag": stored.etag, **ledger.lane_to_json(stored.lane)}
 
