@@ -136,7 +136,7 @@ def test_what_cannot_be_run_is_refused(app, query, status, code):
 @pytest.mark.parametrize(
     ("resource", "said"),
     [
-        ("", "'resource' is missing"),
+        ("", "'resource' has no value"),
         ("workspaces", "'resource' is 'workspaces'; expected one resource"),
         (f"subscriptions/{SUBSCRIPTION}", "expected one resource"),
         (f"subscriptions/{SUBSCRIPTION}/resourceGroups/g", "expected one resource"),
