@@ -1,4 +1,4 @@
-"""What could not be taken in: messages of poison queues, and blobs that were put aside. Listed, and discarded one by one.
+"""Messages and blobs that could not be processed: the poison queues, and blobs put aside. Listed, and discarded one by one.
 
 The platform calls the poison functions for every message it can read; one that stays in a poison queue is no base64 text.
 Not here: putting aside (unreadable, hooks.inbox).

@@ -1,1 +1,1 @@
-"""Event-based hooks: what happened in Azure, and the rules that say what follows from it."""
+"""Event-based hooks: events from Azure, and the rules that react to them."""

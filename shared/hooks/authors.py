@@ -1,7 +1,7 @@
-"""Whose a file of rules is: the first line of it, which the API writes, so that its rules may do what its author may, and no more.
+"""The author of a file of rules, in the file's first line, which the API writes: the rules have the rights of their author.
 
-A file without that line came another way (a deployment, storage itself), and who can do that may do everything. Pure but for the
-file that is replaced. Not here: what the rules are (rules).
+A file without that line was stored in another way (by a deployment, or in storage itself) and is unlimited. Pure, except for the
+check of the file to replace. Not here: the rules themselves (rules).
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ LEAD = b"# steward-author: "
 
 
 def line(name: str, grants: Iterable[Grant]) -> bytes:
-    """Return the line that says whose a file is."""
+    """Return the line that names the author of a file."""
     return LEAD + json.dumps({"name": name, "grants": [grant.to_json() for grant in grants]}).encode() + b"\n"
 
 
 def taken(content: bytes) -> tuple[dict[str, Any], bytes]:
-    """Return the author of a file, {} for none, and what it holds.
+    """Return the author of a file ({} for none) and its content.
 
     Raises:
-        BadRequestError: `InvalidRules`; the line was changed by hand, and its rules have no rights then.
+        BadRequestError: `InvalidRules`; the line was changed by hand, so the rules have no rights.
     """
     if not content.startswith(LEAD):
         return {}, content
@@ -47,16 +47,16 @@ def taken(content: bytes) -> tuple[dict[str, Any], bytes]:
 
 
 def grants_of(author: Mapping[str, Any]) -> tuple[Grant, ...]:
-    """Return what an author may do, () for everything.
+    """Return the grants of an author, () for unlimited.
 
     Raises:
-        ValueError: a role is unknown here.
+        ValueError: this version does not know a role.
     """
     return tuple(Grant.from_json(each) for each in author.get("grants", ()))
 
 
 def check_replaceable(call: Call, blobs: Blobs, prefix: str, settings: Settings) -> None:
-    """Refuse a caller who is limited, and would change or remove the file of another one.
+    """Refuse a limited caller who would change or remove another caller's file.
 
     Raises:
         BadRequestError: `OutOfScope` (403).
@@ -71,7 +71,7 @@ def check_replaceable(call: Call, blobs: Blobs, prefix: str, settings: Settings)
 
 
 def check_names(call: Call, names: Iterable[str], in_force: Iterable[Rule], settings: Settings) -> None:
-    """Refuse a caller who is limited, and would put a rule in the place of another one's: of two of one name one counts.
+    """Refuse a limited caller whose rule would replace another caller's rule with the same name.
 
     Raises:
         BadRequestError: `OutOfScope` (403).

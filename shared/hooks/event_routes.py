@@ -1,4 +1,4 @@
-"""Routes of the hooks: events in, rules, what an event would do, what fired. Not here: Event Grid and queue (functions)."""
+"""Routes of the hooks: receive events, rules, test an event, firings. Not here: Event Grid and queue (functions)."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _accept(call: Call, app: Services) -> Answer:
         return answer.of_json({"validationResponse": found.validation_code})
     keys = [{"id": event.id, "key": event.key} for event in found.events]
     told = {"accepted": len(found.events), "messages": inbox.store(found.events, app), "events": keys}
-    return answer.of_json(told)  # not 202: Microsoft's own client (azure-eventgrid) takes nothing else for success
+    return answer.of_json(told)  # not 202: Microsoft's own client (azure-eventgrid) accepts only 200 as success
 
 
 def _try(call: Call, app: Services) -> Answer:

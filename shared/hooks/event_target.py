@@ -1,6 +1,6 @@
-"""What an event is about: the resources and the workspace that its source, subject and data name. Pure.
+"""The target of an event: the resources and the workspace that its source, subject and data name. Pure.
 
-Not here: how deliveries are read (events), what follows (intake).
+Not here: reading deliveries (events), matching rules (matching).
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 ML_TYPE = "microsoft.machinelearningservices."
 RESOURCE_TYPE = "microsoft.resources.resource"
-OWN_TYPE = "azureml-steward."  # notifications of ours, or of another such app, that were subscribed to
+OWN_TYPE = "azureml-steward."  # subscribed notifications of this app, or of another instance of it
 
 
 def of(event: Event) -> tuple[ids.ResourceId, ...]:
-    """Return the resources that an event is about, the likeliest first; empty when that is not known.
+    """Return the resources that an event may be about, the most likely first; empty when they are not known.
 
-    A run is a job to ARM and a run to run history; `Microsoft.Resources` events and our own carry the resource's own id.
+    A run is a job in ARM and a run in run history; `Microsoft.Resources` events and the app's own hold the resource's id.
     """
     low = event.type.lower()
     if low.startswith((RESOURCE_TYPE, OWN_TYPE)):
@@ -37,17 +37,17 @@ def of(event: Event) -> tuple[ids.ResourceId, ...]:
     try:
         about = read(event, workspace, _subject(event)) if workspace and read else ()
         return about if all(each.path for each in about) else ()
-    except errors.BadRequestError:  # a name that no resource has
+    except errors.BadRequestError:  # not a valid resource name
         return ()
 
 
 def workspace_of(event: Event) -> ids.ResourceId | None:
-    """Return the workspace an event comes from; None when its source names none."""
+    """Return the workspace of an event; None when its source names none."""
     return _below(event, "workspaces")
 
 
 def within(event: Event, reached: Callable[[ids.ResourceId], bool]) -> bool:
-    """Return whether an event is about something that is reached; one that names nothing of Azure's counts as reached."""
+    """Return whether a target of the event satisfies `reached`; true for an event that names no Azure resource."""
     named = [text for text in (event.source, event.subject, event.text("resourceUri")) if "subscriptions/" in text.lower()]
     about = (*of(event), *(found for text in named if (found := _id(text))))
     return not named or any(reached(each) for each in about)

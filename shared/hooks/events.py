@@ -1,7 +1,7 @@
-"""Events as Azure Event Grid and CloudEvents senders deliver them, read into one shape, and packed into queue messages.
+"""Read events of Azure Event Grid and CloudEvents senders into one form, and pack them into queue messages.
 
 Keys are read case-insensitively: Microsoft's schema page and its samples disagree (docs/protocol.md §9). Pure. Not here:
-what an event is about (targets), what follows from it (intake).
+the target of an event (event_target), matching rules (matching).
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ _CLOUD_NAMES = {"id": "id", "source": "source", "subject": "subject", "type": "t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened, in whatever schema it came.
+    """An event, in either schema.
 
     Attributes:
         id: Unique within its source.
         source: ARM id of the workspace, resource group or subscription that raised it (Event Grid calls it topic).
-        type: E.g. `Microsoft.MachineLearningServices.ModelRegistered`.
+        type: For example `Microsoft.MachineLearningServices.ModelRegistered`.
         subject: What it is about, below the source.
-        time: As the sender wrote it, '' when it did not.
-        data: As sent; `value` reads it whatever the casing of its keys.
-        trace: The `traceparent` of whatever raised it, '' for none: CloudEvents' Distributed Tracing extension, or the header of
-            the request that brought it. Its `tracestate` is not kept, as the header's is not.
+        time: The sender's text, '' without one.
+        data: As sent; `value` reads its keys in any casing.
+        trace: The `traceparent` of its cause, '' for none: from CloudEvents' Distributed Tracing extension, or from the header
+            of the request that delivered it. `tracestate` is not kept.
     """
 
     id: str
@@ -64,24 +64,24 @@ class Event:
 
     @property
     def key(self) -> str:
-        """What the event is remembered by: 160 bits of its source and id (CloudEvents: together they are unique)."""
+        """The event's key: 160 bits of a hash of source and id (which are unique together in CloudEvents)."""
         return key_of(self.source, self.id)
 
     def value(self, name: str) -> Any:
-        """Return a member of `data`, whatever the casing of its key; None when it is not there."""
+        """Return a member of `data` by its key in any casing; None when it does not exist."""
         return lowered(self.data).get(name.lower())
 
     def text(self, name: str) -> str:
-        """Return a member of `data` that is a text, else ''."""
+        """Return a member of `data` that is a string, else ''."""
         found = self.value(name)
         return found if isinstance(found, str) else ""
 
     def document(self) -> dict[str, Any]:
-        """Return the event as expressions read it: the top keys of `data` begin in lower case, however they were sent."""
+        """Return the event for expressions: the top keys of `data` begin in lower case, whatever the sender's casing."""
         return {**self.to_json(), "data": {f"{name[:1].lower()}{name[1:]}": value for name, value in self.data.items()}}
 
     def to_json(self) -> dict[str, Any]:
-        """Return the event as a queue message holds it: CloudEvents' own names."""
+        """Return the event's JSON for a queue message, with CloudEvents' names."""
         out = {"id": self.id, "source": self.source, "type": self.type, "subject": self.subject, "time": self.time}
         out[trace.HEADER] = self.trace
         return {**{name: value for name, value in out.items() if value}, "data": dict(self.data)}
@@ -89,7 +89,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What one request or message brought: events, or the code of Event Grid's handshake to send back."""
+    """The content of one request or message: events, or the code of Event Grid's handshake to send back."""
 
     events: tuple[Event, ...] = ()
     validation_code: str = ""
@@ -101,7 +101,7 @@ def key_of(source: str, event_id: str) -> str:
 
 
 def lowered(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a mapping with its keys in lower case; of two spellings of one key the first counts."""
+    """Return a mapping with its keys in lower case; of two casings of one key the first counts."""
     out: dict[str, Any] = {}
     for name, value in mapping.items():
         out.setdefault(str(name).lower(), value)
@@ -111,7 +111,7 @@ def lowered(mapping: Mapping[str, Any]) -> dict[str, Any]:
 def from_http(content: bytes, headers: Mapping[str, str]) -> Delivery:
     """Read a webhook delivery: the Event Grid schema, or CloudEvents 1.0 structured, batched or binary.
 
-    An event without a trace of its own is part of the request's, as its `traceparent` header names it.
+    An event without its own trace joins that of the request's `traceparent` header.
 
     Args:
         content: The body.
@@ -162,7 +162,7 @@ def of(raw: Mapping[str, Any]) -> Event:
 
 
 def packed(events: Iterable[Event]) -> Iterator[str]:
-    """Yield the texts of as few queue messages as hold the events, in order; one too large for any message goes alone."""
+    """Yield as few queue messages as possible for the events, in order; an event too large for any message goes alone."""
     batch: list[str] = []
     head = f'{{"version":{MESSAGE_VERSION},"events":['
     room = MESSAGE_LIMIT - len(head) - 2
@@ -179,7 +179,7 @@ def packed(events: Iterable[Event]) -> Iterator[str]:
 
 
 def moment(event: Event) -> datetime | None:
-    """Return when it happened, in UTC; None when the sender did not say or wrote no time."""
+    """Return the time of the event in UTC; None when it is missing or invalid."""
     return times.moment(event.time)
 
 
@@ -231,13 +231,13 @@ def _event(raw: Any, place: str, names: Mapping[str, str]) -> Event:
 
 
 def _traced(value: Any) -> str:
-    """Return a `traceparent` as it is handed on; '' where it is not one, as strictly as a request's header is read."""
+    """Return a valid `traceparent`, else ''; the rules are those for a request's header."""
     found = trace.parse(value) if isinstance(value, str) else None
     return found.header if found else ""
 
 
 def _decoded(low: Mapping[str, Any], place: str) -> Any:
-    """Return the data of a CloudEvent that came as bytes (`data_base64`): JSON where it is, else the text as it came."""
+    """Return the data of a CloudEvent with `data_base64`: parsed if it is JSON, else as text."""
     given, at = low["data_base64"], f"{place}.data_base64"
     if not isinstance(given, str):
         raise _invalid(f"{at} is a JSON {bodies.noun(given)}; expected a text.", at)
@@ -270,10 +270,10 @@ def _binary(content: bytes, headers: Mapping[str, str], media: str) -> Event:
 
 
 def _header_text(name: str, value: str) -> str:
-    """Return an attribute's text as the HTTP binding 1.0.2, section 3.1.3.2, decodes it: quotation marks first, then per cent once.
+    """Decode an attribute by section 3.1.3.2 of the HTTP binding 1.0.2: quotation marks first, then percent-encoding once.
 
     Raises:
-        BadRequestError: `InvalidEvent`; the quotation does not end, or it is not UTF-8.
+        BadRequestError: `InvalidEvent`; the closing quotation mark is missing, or it is not UTF-8.
     """
     text = value.strip()
     if text.startswith('"'):
@@ -291,7 +291,7 @@ def _json(content: bytes) -> Any:
     try:
         text = content.decode("utf-8-sig")
         parsed = json.loads(text, parse_constant=bodies.refuse_constant, parse_float=_number)
-        if "\\ud" in text or "\\uD" in text:  # perhaps half a character, where a sender cut its text: nothing could store it
+        if "\\ud" in text or "\\uD" in text:  # a lone surrogate, for example from a cut text, cannot be stored
             parsed = json.loads(
                 json.dumps(parsed, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
             )
@@ -303,7 +303,7 @@ def _json(content: bytes) -> Any:
 
 
 def _reason(bad: ValueError | RecursionError) -> str:
-    """Return what is wrong in the sender's words, not in Python's."""
+    """Return the reason in the sender's terms, not in Python's."""
     match bad:
         case RecursionError():
             return "it is nested too deeply"
@@ -315,7 +315,7 @@ def _reason(bad: ValueError | RecursionError) -> str:
 
 
 def _number(text: str) -> float | str:
-    """Return a number, or its text where it is too large for one: infinity could not be written as JSON again."""
+    """Return a number, or its text if it is too large: infinity cannot be written as JSON."""
     found = float(text)
     return found if math.isfinite(found) else text
 

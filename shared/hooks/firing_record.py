@@ -1,6 +1,6 @@
-"""What is recorded of a rule that fired, the requests it makes and their answers. Pure.
+"""The record of a firing: the rule, its requests and their answers. Pure.
 
-Not here: taking its steps (firings), which rules fire (intake).
+Not here: the steps (firings), which rules fire (matching).
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ class Firing:
     """One firing of a rule.
 
     Attributes:
-        id: 160 bits of the rule's name and of what it fires once for.
-        rule: As it was when it fired.
-        document: What expressions are read over: the event, and the resource when the rule reads it.
-        depth: 1 for an event of the world, one more for an event that a firing of that depth caused.
-        position: Which step is next.
+        id: 160 bits of a hash of the rule's name and of its `oncePer` value.
+        rule: The rule as it was when it fired.
+        document: The input of expressions: the event, and the resource if the rule reads it.
+        depth: 1 for an external event; for an event that a firing caused, that firing's depth + 1.
+        position: The index of the next step.
         answers: Step name → `{"status", "body"}` so far.
-        operation, approval: What the current step waits for, '' when it is still to be taken.
-        due_at: When its next step is overdue.
+        operation, approval: What the current step waits for, '' if it has not started.
+        due_at: The time at which its next step is overdue.
         error: Why it failed, or was refused.
     """
 
@@ -63,35 +63,35 @@ class Firing:
 
     @property
     def ended(self) -> bool:
-        """Return whether it will not change any more."""
+        """Return whether the firing has ended."""
         return self.status != "Running"
 
     @property
     def event_key(self) -> str:
-        """The key of the event that it fired for (events.Event.key); '' where an older app did not keep one."""
+        """The key of the event that it fired for (events.Event.key); '' in records of older versions."""
         event = self.document.get("event")
         found = event if isinstance(event, dict) else {}
         return events.key_of(str(found.get("source", "")), str(found["id"])) if found.get("id") else ""
 
     @property
     def trace(self) -> trace.Trace:
-        """What each of its requests is part of, also one that is sent again: its event's trace, or one of its own."""
+        """The trace of all its requests, repeated ones included: the event's, or a new one."""
         event = self.document.get("event")
         named = event.get(trace.HEADER) if isinstance(event, dict) else None
         return (trace.parse(named) if isinstance(named, str) else None) or trace.derived(f"firing {self.id}")
 
     @property
     def step(self) -> Step:
-        """The step to take next."""
+        """The next step."""
         return self.rule.steps[self.position]
 
     @property
     def taken(self) -> Taken:
-        """What is known of the step to take next."""
+        """The state of the next step."""
         return Taken(state="Running", attempts=self.attempts, operation=self.operation, approval=self.approval)
 
     def having(self, taken: Taken) -> Firing:
-        """Return it with its step changed; at the next step, where this one is over and did not fail."""
+        """Return the firing with its current step changed, and moved to the next step if this one ended without failure."""
         if not taken.over:
             return replace(self, attempts=taken.attempts, operation=taken.operation, approval=taken.approval, error=None)
         found: dict[str, Any] = {"status": taken.status, "body": taken.body}
@@ -103,13 +103,13 @@ class Firing:
         return moved if taken.state == "Failed" else replace(moved, position=self.position + 1)
 
     def over(self, status: Status, now: datetime, error: errors.AzureError | None = None) -> Firing:
-        """Return it ended: what the event brought and what steps were answered may hold secrets, and is needed no longer."""
+        """Return the ended firing, without the event's data and the steps' answers, which may hold secrets."""
         answers = {name: {key: value for key, value in taken.items() if key != "body"} for name, taken in self.answers.items()}
         document = {"event": _shown(self.document.get("event"))}
         return replace(self, status=status, ended_at=now, error=error, document=document, answers=answers)
 
     def seen(self) -> dict[str, Any]:
-        """Return what a step's expressions see."""
+        """Return the input of a step's expressions."""
         return {**self.document, "steps": dict(self.answers)}
 
     def to_json(self) -> dict[str, Any]:
@@ -160,7 +160,7 @@ class Firing:
         )
 
     def view(self) -> dict[str, Any]:
-        """Return it as callers read it: without the resource, which may be large."""
+        """Return the JSON that callers see, without the resource, which may be large."""
         out: dict[str, Any] = {"id": f"/events/firings/{self.id}", "name": self.id, "rule": self.rule.name, "status": self.status}
         out |= {
             "startTime": times.iso(self.created_at),
@@ -185,5 +185,5 @@ class Firing:
 
 
 def _shown(event: Any) -> dict[str, Any]:
-    """Return an event without its data, which is its sender's own."""
+    """Return an event without its data, which is private to its sender."""
     return {name: value for name, value in event.items() if name != "data"} if isinstance(event, dict) else {}

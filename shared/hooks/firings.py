@@ -1,7 +1,7 @@
-"""A rule that fired: its requests one after the other, each step one queue message, recorded before it is sent.
+"""Firings: the requests of a rule, one after the other; each step is one queue message and is recorded before it is sent.
 
-A firing's id is derived from the rule and from what it fires once for, so that an event that comes twice finds the firing
-of the first time. Not here: which rules fire (matching), how a step is taken (chains.asking).
+A firing's id is derived from the rule and its `oncePer` value, so that an event that is delivered twice finds the first
+firing. Not here: which rules fire (matching), how a step is carried out (chains.asking).
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("steward.hooks")
 
 PARTITION = "firing"
-RECIPES = "recipe"  # the runs of recipes, which are rows of the same table
+RECIPES = "recipe"  # recipe runs, which are in the same table
 KEPT = (PARTITION, RECIPES)
-ROW_LIMIT = 400_000  # characters of a firing as JSON; a table row takes 1 MiB of UTF-16
-GRACE = lease.LEASE  # how long after its due time a step counts as lost
+ROW_LIMIT = 400_000  # characters of a firing as JSON; a table row can hold 1 MiB of UTF-16
+GRACE = lease.LEASE  # a step this long after its due time counts as lost
 
 
 class Services(asking.Services, Protocol):
@@ -54,7 +54,7 @@ def id_of(rule: str, once: str) -> str:
 
 
 def begin(firing: Firing, services: Services, *, delay_s: float = 0.0) -> bool:
-    """Record a firing and queue its first step; False when it exists already (its step is queued again if it was lost).
+    """Record a firing and queue its first step; False when it already exists (a lost step is queued again).
 
     Raises:
         BadRequestError: `EventTooLarge`; the event and its resource do not fit a row.
@@ -71,7 +71,7 @@ def begin(firing: Firing, services: Services, *, delay_s: float = 0.0) -> bool:
 
 
 def table(services: Services) -> records.Table[Firing]:
-    """Return all firings."""
+    """Return the table of firings."""
     return records.Table(rows=services.hook_rows, row_of=row_of, from_row=from_row, name="firings")
 
 
@@ -81,25 +81,25 @@ def load(firing_id: str, services: Services) -> Versioned[Firing] | None:
 
 
 def newest(top: int, services: Services, *, before: str = "", **wanted: str) -> list[Firing]:
-    """Return the newest firings, newest first: of a `rule`, a `status`, or the key of an `event` where one is given.
+    """Return the newest firings, newest first, optionally only those of a `rule`, a `status`, or the key of an `event`.
 
     Args:
-        top: How many.
+        top: The maximum number.
         services: The composition root.
-        before: Only those before that place (`place`), '' for all.
-        wanted: What they must be of.
+        before: Only those before this `place`, '' for all.
+        wanted: The filters.
     """
     equal = {name: value for name, value in wanted.items() if value}
     return table(services).newest(top, before=before, partition=PARTITION, equal=equal or None)
 
 
 def place(firing: Firing) -> str:
-    """Return its place in the order of time."""
+    """Return its sort key by time."""
     return records.place(firing.created_at, firing.id)
 
 
 def cancel(firing_id: str, services: Services) -> Firing | None:
-    """Take no further step of a firing, and return it; None for one that is not there. What was submitted goes on in Azure."""
+    """Cancel a firing and return it, None when it does not exist. Requests that were sent go on in Azure."""
     while known := load(firing_id, services):
         if known.value.ended:
             return known.value
@@ -114,7 +114,7 @@ def cancel(firing_id: str, services: Services) -> Firing | None:
 
 
 def wake(firing_id: str, services: Services) -> None:
-    """Put a firing on the queue: an operation that it waits for has ended."""
+    """Queue a firing, because an operation that it waits for has ended."""
     services.event_queue.send(_message(firing_id))
 
 
@@ -150,14 +150,14 @@ def _overdue(before: datetime, services: Services) -> Iterator[Versioned[Firing]
 
 
 def _purge(before: datetime, services: Services) -> int:
-    """Delete firings that ended before that moment, and what was remembered only for a time."""
+    """Delete firings that ended before `before`, and other rows with a limited lifetime."""
     return records.purge(
         services.hook_rows, services.clock(), lambda row: row.partition not in KEPT or row.columns["ended_at"] < before
     )
 
 
-# A step is claimed by no worker: two that take it at once send the same request under the same key, which the API carries out
-# once, and only one of them can record what came of it.
+# Steps are not claimed: two workers with the same step send the same request with the same key, which the API carries out
+# once, and only one of them can record the result.
 MACHINE = worker.Machine["Services", "Versioned[Firing]", "Firing"](
     name="firing",
     queue=messages.EVENT_QUEUE,
@@ -180,7 +180,7 @@ MACHINE = worker.Machine["Services", "Versioned[Firing]", "Firing"](
 
 @dataclass(frozen=True, slots=True)
 class _Chain:
-    """A firing as its steps are taken (asking.Chain): no step is tried again, and what one made is not kept."""
+    """A firing as an asking.Chain: steps are not retried, and created resources are not recorded."""
 
     firing: Firing
     sort = "rule"
@@ -217,7 +217,7 @@ def _failed(firing: Firing, error: errors.AzureError, now: datetime) -> Firing:
 
 
 def preview(firing: Firing, step: Step) -> dict[str, Any]:
-    """Return what a step would send as far as that is known before it: answers of earlier steps are not."""
+    """Return the request of a step, without the answers of earlier steps, which are not known yet."""
     does = {"name": step.name, "method": step.method or NOTIFY}
     try:
         call = call_of(firing, step)
@@ -230,7 +230,7 @@ def call_of(firing: Firing, step: Step) -> Call:
     """Return the request of a step.
 
     Raises:
-        NothingThereError: an expression of its path or headers finds nothing.
+        NothingThereError: an expression in its path or headers has no result.
         BadRequestError: `InvalidPath`; a value would leave its segment.
     """
     return Call(
@@ -262,5 +262,5 @@ def row_of(firing: Firing) -> Row:
 
 
 def from_row(row: Row) -> Firing:
-    """Read back what `row_of` made."""
+    """Read a row that `row_of` made."""
     return Firing.from_json(records.joined(row.columns))

@@ -1,8 +1,8 @@
-"""The event queue from both ends: deliveries in, and what each of its messages asks for.
+"""The event queue: puts delivered events on it, and handles its messages.
 
-A message holds events, one event as Event Grid itself queues it, the name of a blob with an event too large for a message,
-a firing to go on with, or a debounced rule to look at. What cannot be read, or keeps failing, is kept as a blob under
-`hooks/dead/` and named in the log: nothing that was accepted disappears. Not here: what follows from an event (intake).
+A message holds events, one event that Event Grid itself queued, the name of a blob with an event too large for a message,
+a firing to continue, or a debounced rule to check. A message that cannot be read, or keeps failing, is kept as a blob under
+`hooks/dead/` and logged: no accepted event is lost. Not here: matching rules (matching).
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ log = logging.getLogger("steward.hooks")
 
 LARGE = "hooks/large/"
 DEAD = "hooks/dead/"
-DEAD_LIMIT = 5_000  # blobs put aside; of more the oldest go
+DEAD_LIMIT = 5_000  # blobs put aside at most; the oldest are deleted
 ATTEMPTS = 12
 LONGEST_PAUSE_S = 600.0
 _BLOB = re.compile(r"hooks/(?:large|dead)/[\w-]+\.json", re.ASCII)
 
 
 def store(found: Sequence[Event], services: matching.Services) -> int:
-    """Put events on the queue in as few messages as hold them; returns how many messages.
+    """Put events on the queue in as few messages as possible; return the number of messages.
 
     Raises:
-        TransientError: the app's storage is out of reach; some may be queued all the same, which a repetition does not harm.
+        TransientError: the app's storage is out of reach; some events may be queued, so the caller may safely repeat the call.
     """
     count = 0
     for text in events.packed(found):
@@ -50,7 +50,7 @@ def store(found: Sequence[Event], services: matching.Services) -> int:
 
 
 def _send(text: str, services: matching.Services, *, attempts: int = 0, delay_s: float = 0.0) -> None:
-    """Queue a message of events; one that is too large by the name of a blob, another one at each attempt."""
+    """Queue a message of events; a large one is stored as a blob (a new one for each attempt), and the message holds its name."""
     told = _counted(text, attempts) if attempts else text
     if len(told) > events.MESSAGE_LIMIT:
         name = f"{LARGE}{hashlib.sha256(told.encode()).hexdigest()[:40]}.json"
@@ -60,7 +60,7 @@ def _send(text: str, services: matching.Services, *, attempts: int = 0, delay_s:
 
 
 def take(text: str, services: matching.Services, stored_at: datetime | None = None) -> None:
-    """Do what one message of the queue asks for; what storage keeps from that now comes again later.
+    """Handle one message of the queue; work that storage prevents now is queued again for later.
 
     Args:
         text: The message.
@@ -77,7 +77,7 @@ def take(text: str, services: matching.Services, stored_at: datetime | None = No
     try:
         _take(text, asked, services, stored_at)
     except errors.TransientError as problem:
-        if not {"debounced", "blob"} & set(asked):  # events: each that could not be taken in was to be queued again
+        if not {"debounced", "blob"} & set(asked):  # events: those that could not be processed were to be queued again
             raise
         log.warning("an event message waits for storage: %s", problem)
         again, delay_s = messages.postponed(text)
@@ -98,9 +98,9 @@ def _take(text: str, asked: dict[str, Any], services: matching.Services, stored_
 
 
 def forget(services: matching.Services, before: datetime) -> int:
-    """Delete what was put aside before a moment, and the oldest beyond `DEAD_LIMIT`; return how many."""
+    """Delete the blobs put aside before `before`, and the oldest beyond `DEAD_LIMIT`; return their number."""
     blobs = services.ledger.blobs
-    names = sorted(blobs.names(DEAD))  # a name begins with its time
+    names = sorted(blobs.names(DEAD))  # the name begins with the time
     old = [name for name in names if name < f"{DEAD}{before:%Y%m%dT%H%M%SZ}"]
     gone = names[: max(len(old), len(names) - DEAD_LIMIT)]
     for name in gone:
@@ -109,7 +109,7 @@ def forget(services: matching.Services, before: datetime) -> int:
 
 
 def bury(text: str, services: matching.Services, reason: str) -> None:
-    """Keep what cannot be taken in, where an operator can look at it, and end the firing it was for.
+    """Put a message aside that cannot be processed, for an operator to inspect, and end its firing.
 
     Raises:
         TransientError: the app's storage is out of reach.

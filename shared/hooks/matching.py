@@ -1,8 +1,8 @@
-"""What becomes of an event: operations it concerns are looked at at once, rules that want it fire, the rest is counted.
+"""Process events: poll the operations that an event is about at once, fire the matching rules, count the rest.
 
-Everything here may happen twice: an event that comes again finds the firings of the first time, and waking an operation
-twice is one poll too many. Not here: reading deliveries (events), what an event is about (targets), how many rules led to it
-(lineage), rates and bursts (pace), the steps of a firing (firings).
+Everything here may safely happen twice: a repeated event finds the firings of the first one, and waking an operation twice
+only costs a poll. Not here: reading deliveries (events), the target of an event (event_target), the number of rules in its
+chain (lineage), rates and bursts (pace), the steps of a firing (firings).
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("steward.hooks")
 
-BROKEN = "event %s could not be taken in"
-DEPTH_LIMIT = 5  # rules in a row that one event of the world may lead to
-SEEN_DAYS = 7  # Event Grid repeats a delivery for a day at most
-IN_PLACE = 8  # operations that one message's events may have polled at once; further ones go through the queue
-STEPS_IN_PLACE = 3  # a last poll, and the resource it made
-NEEDS_MORE = re.compile(r"resource|[@*\\]")  # in a condition: what it may find in the resource, however it is written
+BROKEN = "event %s could not be processed"
+DEPTH_LIMIT = 5  # maximum length of a chain of rules that one external event starts
+SEEN_DAYS = 7  # Event Grid repeats a delivery for at most a day
+IN_PLACE = 8  # operations polled at once for the events of one message; further ones are queued
+STEPS_IN_PLACE = 3  # a last poll, and a GET of the created resource
+NEEDS_MORE = re.compile(r"resource|[@*\\]")  # a reference to the resource in a condition, in any form
 
 
 class Services(firings.Services, context.Services, Protocol):
-    """What taking events in needs of the composition root."""
+    """The part of the composition root that processing events needs."""
 
     @property
     def rules(self) -> tuple[Rule, ...]: ...  # noqa: D102
@@ -55,12 +55,12 @@ class Services(firings.Services, context.Services, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """What one rule makes of one event.
+    """The result of matching one rule with one event.
 
     Attributes:
-        firing: What would be done; None when the rule's condition does not hold.
-        reason: Why it would be, or why not.
-        group: What the event has in common with those that a debounced rule waits for.
+        firing: The firing; None when the rule's condition is false.
+        reason: Why the rule fires, or why not.
+        group: The key of the events that are debounced together.
     """
 
     rule: Rule
@@ -71,7 +71,7 @@ class Match:
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """What a message's events came to."""
+    """The results of a message's events."""
 
     counts: Counter[str] = field(default_factory=Counter)
     failed: list[tuple[Event, errors.TransientError]] = field(default_factory=list)
@@ -79,15 +79,15 @@ class Tally:
 
 
 def take(found: Iterable[Event], services: Services, stored_at: datetime | None = None) -> Tally:
-    """Take in the events of one message, each on its own.
+    """Process the events of one message, each independently.
 
-    Those that could not be now are in `failed`, and the message's job to bring again; those that the app cannot work with are
-    in `broken` with the reason, to be put aside.
+    Events that cannot be processed now are in `failed`, to be delivered again with the message; invalid events are in `broken`
+    with the reason, to be put aside.
 
     Args:
         found: The events.
         services: The app.
-        stored_at: When their message was put on the queue: they meet the rules that were in force then, or later ones.
+        stored_at: When their message was queued: the rules that were in force then, or later ones, apply.
     """
     tally = Tally()
     read = [(event, about) for event in found if (about := _about(event, tally)) is not None]
@@ -113,7 +113,7 @@ def take(found: Iterable[Event], services: Services, stored_at: datetime | None 
 
 
 def _about(event: Event, tally: Tally) -> tuple[ids.ResourceId, ...] | None:
-    """Return what an event is about; None where the app cannot work with it."""
+    """Return the resources that an event is about; None for an invalid event."""
     try:
         return event_target.of(event)
     except Exception as problem:
@@ -127,7 +127,7 @@ def _reason(problem: Exception) -> str:
 
 
 def _take(event: Event, about: tuple[ids.ResourceId, ...], in_force: tuple[Rule, ...], services: Services, tally: Tally) -> None:
-    """Fire the rules that want an event. Storage is asked only where one may fire: most events fire nothing."""
+    """Fire the rules that match an event. Storage is read only if one may fire: most events fire nothing."""
     wanted = [rule for rule in in_force if rule.wants(event) and _may_know(rule, event)]
     if not wanted:
         tally.counts["dropped"] += 1
@@ -146,7 +146,7 @@ def _take(event: Event, about: tuple[ids.ResourceId, ...], in_force: tuple[Rule,
 
 
 def _may_fire(rule: Rule, document: Mapping[str, Any]) -> bool:
-    """Return False where the condition does not hold, whatever the resource is like."""
+    """Return False if the condition is false for any state of the resource."""
     if not rule.condition or (rule.read and NEEDS_MORE.search(rule.condition)):
         return True
     try:
@@ -156,32 +156,32 @@ def _may_fire(rule: Rule, document: Mapping[str, Any]) -> bool:
 
 
 def wake_operations(under_way: Iterable[str], services: Services, *, in_place: bool = False) -> int:
-    """Have operations polled now instead of when their messages are due; returns how many.
+    """Poll operations now instead of when their messages are due; return their number.
 
     Args:
         under_way: Their ids.
         services: The app.
-        in_place: Poll here instead of by a message, which would wait until the idle queue is looked at.
+        in_place: Poll here instead of by a message, which would wait for the next poll of an idle queue.
     """
     count = 0
     for operation_id in under_way:
         try:
             stored = services.ledger.load(operation_id)
-        except UnreadableError as problem:  # it stands still; the others on the target are woken
+        except UnreadableError as problem:  # this operation cannot continue; the others on the target are woken
             unreadable.note(f"operation {operation_id}", problem)
             continue
         if stored is None or stored.operation.phase != "following":
             continue
-        with suppress(storage.ConflictError):  # a worker is on it this moment
+        with suppress(storage.ConflictError):  # a worker has the operation now
             count += _polled(stored, services) if in_place else steps.wake(stored, services)
     return count
 
 
 def _polled(stored: Stored, services: Services) -> bool:
-    """Take the operation's next steps here, as long as they are due; each is recorded and enqueued as any other.
+    """Do the operation's next steps here as long as they are due; each is recorded and enqueued as usual.
 
     Raises:
-        ConflictError: another worker is on it.
+        ConflictError: another worker has the operation.
         TransientError: the app's storage is out of reach.
     """
     for _ in range(STEPS_IN_PLACE):
@@ -193,10 +193,10 @@ def _polled(stored: Stored, services: Services) -> bool:
 
 
 def matches(event: Event, services: Services) -> list[Match]:
-    """Return what each rule would make of an event, without doing any of it (POST `events/test`).
+    """Return the result of matching each rule with an event, without firing any (POST `events/test`).
 
     Raises:
-        StewardError: the resource that a rule reads cannot be read.
+        StewardError: the resource of a rule cannot be read.
     """
     depth, document = lineage.depth_of(event, event_target.of(event), services), _document(event)
     found = []
@@ -213,13 +213,13 @@ def matches(event: Event, services: Services) -> list[Match]:
 
 
 def _may_know(rule: Rule, event: Event) -> bool:
-    """Return whether an event is about what its author may reach, who may be limited to some places."""
+    """Return whether an event is within the scope of the rule's author."""
     limits = [grant for grant in authors.grants_of(rule.author) if grant.below]
     return not limits or event_target.within(event, lambda about: all(grant.reach(about) == "all" for grant in limits))
 
 
 def match(rule: Rule, event: Event, document: Mapping[str, Any], depth: int, services: Services) -> Match:
-    """Return what a rule makes of an event that it wants, recording nothing.
+    """Return the result of matching a rule with an event of its type, without recording anything.
 
     Raises:
         TransientError: the resource cannot be read now.
@@ -245,7 +245,7 @@ def match(rule: Rule, event: Event, document: Mapping[str, Any], depth: int, ser
 
 
 def settle_debounced(rule_name: str, key: str, sequence: int | str, services: Services) -> bool:
-    """Fire for the newest event of a debounced key, unless another came since this message was sent."""
+    """Fire for the newest event of a debounced key, unless another has arrived since this message was sent."""
     row = pace.held(rule_name, key, sequence, services)
     if row is None:
         return False
@@ -255,10 +255,10 @@ def settle_debounced(rule_name: str, key: str, sequence: int | str, services: Se
 
 
 def _fire(rule: Rule, event: Event, document: Mapping[str, Any], depth: int, services: Services) -> str:
-    """Fire a rule, or note that it must not; returns what happened in one word."""
+    """Fire a rule, or record that it must not fire; return the outcome as one word."""
     try:
         found = match(rule, event, document, depth, services)
-    except errors.PermanentError as problem:  # the resource that the rule reads cannot be read, whenever it is tried
+    except errors.PermanentError as problem:  # the resource of the rule can never be read
         return "refused" if firings.begin(_unread(rule, event, depth, problem.error, services.clock()), services) else "repeated"
     if found.firing is None:
         return "unmet"
@@ -277,7 +277,7 @@ def _fire(rule: Rule, event: Event, document: Mapping[str, Any], depth: int, ser
 
 
 def _start(firing: Firing, services: Services) -> bool:
-    """Record and queue a firing, as soon as its rule's rate has room."""
+    """Record and queue a firing at the next time that its rule's rate allows."""
     if firings.load(firing.id, services):
         return False
     delay_s = pace.room_s(firing.rule, services)
@@ -305,13 +305,13 @@ def _remember(event: Event, services: Services) -> None:
 
 
 def _document(event: Event) -> dict[str, Any]:
-    """Return what expressions see of an event."""
+    """Return the input of expressions for an event."""
     seen = event.document()
     return {**seen, "event": seen, "workspace": _workspace(event)}
 
 
 def _resource(event: Event, held: tuple[Grant, ...], services: Services) -> Any:
-    """Return the resource an event names as Azure has it now; None when it is gone, not the author's to see, or none is named."""
+    """Return the current resource of an event; None when it was deleted, is outside the author's scope, or none is named."""
     from shared.catalog import kinds, paths
 
     rows = kinds.by_type()

@@ -1,6 +1,6 @@
-"""When a firing may begin: its rule's rate, and the bursts of events that a debounced rule waits out.
+"""When a firing may begin: the rate limit of its rule, and the debounce of bursts of events.
 
-Not here: which rules fire (intake), what a firing does (firings).
+Not here: which rules fire (matching), what a firing does (firings).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from shared.hooks.firings import Services
     from shared.hooks.rules import Rule
 
-WINDOWS_AHEAD = 500  # how far in the future a rule's rate may put a firing
+WINDOWS_AHEAD = 500  # the longest delay of a firing by its rule's rate
 
 
 def room_s(rule: Rule, services: Services) -> float:
-    """Take a place in the first window of the rule's rate that has one; returns the seconds until it begins."""
+    """Reserve a place in the first free window of the rule's rate; return the seconds until it begins."""
     now = services.clock()
     length = rule.per.total_seconds()
     window = int(now.timestamp() // length)
@@ -51,18 +51,18 @@ def _counted(rule: Rule, window: int, services: Services) -> bool:
 
 
 def hold(firing: Firing, group: str, happened: datetime | None, services: Services) -> bool:
-    """Keep the firing of the newest event of a group, and look again when it has been quiet for long enough.
+    """Keep the firing of the newest event of a group, and check again after the debounce time.
 
-    The newest is the one that happened last, not the one that came last: Event Grid promises no order.
+    The newest event is the one with the latest time, not the last delivered one: Event Grid does not guarantee the order.
 
     Args:
-        firing: What would be done for the event at hand.
-        group: What its event has in common with those that the rule waits for.
-        happened: When that was, None when its sender did not say.
+        firing: The firing for the current event.
+        group: The key of the events that are debounced together.
+        happened: The time of the event, None if it has none.
         services: The app.
 
     Returns:
-        False when the firing is too large to be kept: nothing waits for it then.
+        False when the firing is too large to be kept, so that it is not debounced.
     """
     rule, chunks = firing.rule, records.chunked(firing.to_json())
     if sum(map(len, chunks.values())) > firings.ROW_LIMIT:
@@ -70,7 +70,7 @@ def hold(firing: Firing, group: str, happened: datetime | None, services: Servic
     key = hashlib.sha256(group.encode()).hexdigest()[:40]
     while True:
         row = services.hook_rows.get(_debounce_partition(rule.name), key)
-        sequence = secrets.token_hex(8)  # never one of an earlier burst, whose message may come again
+        sequence = secrets.token_hex(8)  # never that of an earlier burst, whose message may be delivered again
         columns: dict[str, Any] = {"sequence": sequence, "rule": rule.name, "created_at": services.clock()}
         columns |= _newest(chunks, happened, row)
         changed = storage.Row(partition=_debounce_partition(rule.name), key=key, columns=columns, etag=row.etag if row else "")
@@ -82,9 +82,9 @@ def hold(firing: Firing, group: str, happened: datetime | None, services: Servic
 
 
 def _ask(rule_name: str, key: str, sequence: int | str, quiet_s: float, services: Services) -> None:
-    """Have a group looked at when it has been quiet for long enough."""
+    """Schedule a check of a group after the debounce time."""
     asked = json.dumps({"version": VERSION, "debounced": {"rule": rule_name, "key": key, "sequence": sequence}})
-    if due.is_long(quiet_s):  # an entry of its own: no firing is there yet
+    if due.is_long(quiet_s):  # a separate entry: the firing does not exist yet
         waits = worker.entry(firings.MACHINE, (f"{_debounce_partition(rule_name)}/{key}",), quiet_s, services)
         services.due.put(replace(waits, text=asked))
     else:
@@ -92,10 +92,10 @@ def _ask(rule_name: str, key: str, sequence: int | str, quiet_s: float, services
 
 
 def held(rule_name: str, key: str, sequence: int | str, services: Services) -> Row | None:
-    """Return the row of what is held for a group; None when another event came since the message with `sequence` was sent.
+    """Return the row of a debounced group; None when another event has arrived since the message with `sequence` was sent.
 
-    A group has one entry in the due index: of two workers that held an event of it at the same time, the one that was first may
-    have written its entry last. So the other one's moment is asked for once more.
+    A group has one entry in the due index. If two workers held an event at the same time, the earlier one may have written its
+    entry last, so the check for the later one is scheduled again.
     """
     row = services.hook_rows.get(_debounce_partition(rule_name), key)
     if row is None or row.columns["sequence"] == sequence:
@@ -108,13 +108,13 @@ def held(rule_name: str, key: str, sequence: int | str, services: Services) -> R
 
 
 def release(row: Row, services: Services) -> None:
-    """Forget what was held, once it is recorded as a firing."""
-    with suppress(storage.ConflictError):  # an event came this moment: it fires by itself
+    """Delete the row of a group once its firing is recorded."""
+    with suppress(storage.ConflictError):  # another event has just arrived: it fires separately
         services.hook_rows.write([storage.Change(verb="delete", row=row)])
 
 
 def _newest(kept: dict[str, str], happened: datetime | None, row: Row | None) -> dict[str, Any]:
-    """Return the columns of the event at hand, or those of the one in the row when that happened later."""
+    """Return the columns of the current event, or those of the row if its event is later."""
     known = row.columns.get("happened") if row else None
     if row and known and happened and known > happened:
         return {name: value for name, value in row.columns.items() if name == "happened" or name.startswith("json")}

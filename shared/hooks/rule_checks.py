@@ -1,6 +1,6 @@
-"""What of a rule can never be: a type that no event has, a request that no route takes, a name that no expression finds.
+"""Finds errors in rules that can never work: unknown event types, requests without a route, names that expressions never find.
 
-Any type and any field of `data` may be named, since Azure adds some: only what is within two edits of a known one is refused.
+Unknown types and fields of `data` are allowed, because Azure adds some: only names within two edits of a known one are refused.
 Pure. Not here: the form of each field (rule_fields).
 """
 
@@ -47,21 +47,21 @@ DATA: Mapping[str, tuple[str, ...]] = {  # docs/hooks.md has the table with its 
 EVENT = ("id", "source", "type", "subject", "time", "data", "traceparent")
 WORKSPACE = ("id", "name", "resourceGroup", "subscription")
 ANSWER = ("status", "body", "operation", "skipped")
-# What starts a recipe by its name: the one route of the app's own that a rule may ask for
+# Starting a recipe: the only one of the app's own routes that a rule may use
 RECIPE = re.compile(r"POST recipes/(?!runs$)[^/]+", re.IGNORECASE)
 ANY = frozenset("*?[")
-NAMED_HERE = {"steps": ": it is the first step.", "parameters": ": the recipe has none."}  # what only a rule or recipe itself names
+NAMED_HERE = {"steps": ": it is the first step.", "parameters": ": the recipe has none."}  # names of rules or recipes only
 EDITS = 2
-FILLED = "filled"  # stands where an expression puts a value
+FILLED = "filled"  # placeholder for the value of an expression
 SCOPE = paths.Anywhere(subscription_id="00000000-0000-0000-0000-000000000000", resource_group=FILLED)
 
 
 def event_type(glob: str, short: Collection[str]) -> str:
-    """Return why no event has a type, '' for one that may be; `glob` is in lower case, with its namespace.
+    """Return why no event can have a type, '' if one may; `glob` is in lower case, with its namespace.
 
     Args:
         glob: As a rule has it.
-        short: Azure ML's types as they may be written.
+        short: Azure ML's types in their short form.
     """
     if any(fnmatch.fnmatchcase(each, glob) for each in DATA):
         return ""
@@ -76,7 +76,7 @@ def event_type(glob: str, short: Collection[str]) -> str:
 
 
 def rule(at: Cursor, sheet: Sheet, found: Rule) -> None:
-    """Refuse what can never be of a rule whose fields are right each for itself."""
+    """Report a rule that can never work although each of its fields is valid."""
     known: dict[str, Collection[str]] = {**dict.fromkeys(EVENT, ()), "event": EVENT, "workspace": WORKSPACE}
     known["data"] = _data_of(found.types)
     known |= {"resource": ()} if found.read else {}
@@ -98,7 +98,7 @@ def rule(at: Cursor, sheet: Sheet, found: Rule) -> None:
 
 
 def request(step: Asking) -> str:
-    """Return why the API can never take a request, '' when it may."""
+    """Return why the API can never accept a request, '' if it may."""
     path, _, query = expressions.filled(step.path, FILLED).partition("?")
     first = path.strip("/").partition("/")[0]
     if RECIPE.fullmatch(f"{step.method} {path.strip('/')}"):
@@ -118,14 +118,14 @@ def request(step: Asking) -> str:
 
 
 def _data_of(types: Collection[str]) -> tuple[str, ...]:
-    """Return the fields of `data` of the events that a rule is on, () where an unknown type may have any."""
+    """Return the fields of `data` of a rule's event types, () if an unknown type may have any field."""
     if not all(each in DATA and DATA[each] for each in types):
         return ()
     return tuple(dict.fromkeys(name for each in types for name in DATA[each]))
 
 
 def check_expressions(at: Cursor, sheet: Sheet, known: Mapping[str, Any], *, alone: bool) -> None:
-    """Refuse the names that the expressions of a value can never find."""
+    """Report names in the expressions of a value that never have a value."""
     told = [at.value] if alone else expressions.all_of(at.value)
     for text in told:
         for chain in chains(text):
@@ -134,7 +134,7 @@ def check_expressions(at: Cursor, sheet: Sheet, known: Mapping[str, Any], *, alo
 
 
 def _unfound(chain: tuple[str, ...], known: Mapping[str, Any]) -> str:
-    """Return why nothing is ever found at a path, '' when something may be."""
+    """Return why a path never has a value, '' if it may."""
     first, rest = chain[0], chain[1:]
     if first == "resource" and first not in known:
         return "'resource' is not read: add 'read: true' to the rule"
@@ -155,12 +155,12 @@ def _unfound(chain: tuple[str, ...], known: Mapping[str, Any]) -> str:
 
 
 def chains(text: str) -> Iterator[tuple[str, ...]]:
-    """Yield the paths that an expression follows from the top of its document."""
+    """Yield the paths that an expression reads from the top of its document."""
     yield from _chains(jmes.read(text))
 
 
 def _chains(node: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """Yield the paths that an expression follows from the top of its document."""
+    """Yield the paths that an expression reads from the top of its document."""
     children = node["children"]
     match node["type"]:
         case "field":
@@ -183,7 +183,7 @@ def _chains(node: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 def _begins_like(glob: str) -> str:
-    """Return a glob with what stands before its first `*` put right, '' where that is not near the beginning of a known type."""
+    """Return a glob with the text before its first `*` corrected, '' if no known type begins similarly."""
     plain = glob[: min(glob.index(each) for each in ANY if each in glob)]
     for each in DATA if len(plain) > 2 * EDITS + 1 else ():
         for length in range(len(plain) - EDITS, len(plain) + EDITS + 1):
@@ -193,14 +193,14 @@ def _begins_like(glob: str) -> str:
 
 
 def _near(name: str, known: Collection[str]) -> str:
-    """Return the known name that is two edits from another one at most, the nearest first; of a short name one edit."""
+    """Return the nearest known name within two edits (one edit for short names)."""
     limit = EDITS if len(name) > 2 * EDITS else 1
     found = sorted((_edits(name.lower(), each.lower()), each) for each in known if abs(len(each) - len(name)) <= limit)
     return found[0][1] if found and found[0][0] <= limit else ""
 
 
 def _edits(one: str, other: str) -> int:
-    """Return how many letters more, less, other or swapped with the next make one text of the other."""
+    """Return the edit distance of two strings: letters added, removed, replaced, or swapped with the next."""
     before: list[int] = []
     row = list(range(len(other) + 1))
     for i, a in enumerate(one, 1):

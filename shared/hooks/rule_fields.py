@@ -1,6 +1,6 @@
-"""The fields of a rule: what each may hold, as `rules.Rule` has it, every mistake at its line and column.
+"""The fields of a rule in YAML: reads each into `rules.Rule`, and reports every mistake with line and column.
 
-Not here: what a rule is (rules), how a field is read at all (text.yaml_sheets).
+Not here: what a rule is (rules), how fields are read in general (text.yaml_sheets).
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ HEADERS = (
     "content-type",
     "expires-in",
     "expires-at",
-)  # of the API's; what identifies a sender is ours to say
+)  # headers of the API; those that identify a sender are set by the app
 SHORT_TYPES = ("ModelRegistered", "ModelDeployed", "RunCompleted", "RunStatusChanged", "DatasetDriftDetected")
-# Azure's own spelling of each type, by the lower case in which rules are compared.
+# Azure's spelling of each type, by its lower-case form.
 SPELLED = {
     name.lower(): name
     for name in (
@@ -58,7 +58,7 @@ def parse(text: str, source: str) -> tuple[Rule, ...]:
 
     Args:
         text: YAML: `rules:` and a list.
-        source: What the file is called in messages.
+        source: The name of the file in messages.
 
     Raises:
         InvalidFileError: a `BadRequestError`, code `InvalidRules`; every mistake with line, column and field, in `details`.
@@ -81,7 +81,7 @@ def rules(at: Cursor, sheet: Sheet) -> tuple[Rule, ...]:
 
 
 def _rule(at: Cursor, sheet: Sheet) -> Rule | None:
-    """One rule; None where anything of it was refused."""
+    """One rule; None if any part of it was refused."""
     before = len(sheet.problems)
     at = on_as_written(at)
     found = yaml_sheets.record(at, sheet, _RULE, ("name", "on", "do"))
@@ -96,7 +96,7 @@ def _rule(at: Cursor, sheet: Sheet) -> Rule | None:
 
 
 def on_as_written(at: Cursor) -> Cursor:
-    """Return a mapping with its field `on`, which YAML 1.1 reads as true where it is not quoted."""
+    """Return a mapping with its field `on`, which YAML 1.1 reads as `true` unless it is quoted."""
     if not isinstance(at.value, dict) or True not in at.value or "on" in at.value:
         return at
     marks = at.document.marks
@@ -172,7 +172,7 @@ def headers(at: Cursor, sheet: Sheet) -> dict[str, str]:
 
 
 def body(at: Cursor, sheet: Sheet) -> Any:
-    """What JSON can hold, with `${{ … }}`."""
+    """Any JSON value, with `${{ … }}`."""
     try:
         value = _plain(at.value)
         expressions.check_all(value)
@@ -209,7 +209,7 @@ def expression(at: Cursor, sheet: Sheet) -> str | None:
 
 
 def template(at: Cursor, sheet: Sheet) -> str | None:
-    """A text with `${{ … }}`."""
+    """A string with `${{ … }}`."""
     return yaml_sheets.checked(expressions.check_all, at, sheet)
 
 
@@ -231,7 +231,7 @@ def _unique(at: Cursor, sheet: Sheet, names: Iterable[str], what: str) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Return what YAML holds as JSON holds it: a date becomes its text.
+    """Return a YAML value as a JSON value: a date becomes a string.
 
     Raises:
         ValueError: JSON has no such value.

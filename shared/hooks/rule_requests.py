@@ -1,6 +1,6 @@
-"""A rule's or a recipe's request, carried out by the handlers that serve callers; its sender is the run of the rule or recipe.
+"""Carries out a request of a rule or recipe with the same handlers as for callers; the sender is the firing or recipe run.
 
-Not here: which requests (firings, recipes).
+Not here: which requests are made (firings, recipes).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 JSON = "application/json"
-MARKED = frozenset({"jobs", "models"})  # whose properties Azure's events of them carry
+MARKED = frozenset({"jobs", "models"})  # kinds whose properties are in Azure's events
 
 
 def perform(asked: Call, app: Services, rows: Sequence[Route] = ()) -> Answer:
@@ -45,10 +45,10 @@ def perform(asked: Call, app: Services, rows: Sequence[Route] = ()) -> Answer:
     Args:
         asked: The request.
         app: The composition root.
-        rows: What may be asked for beside resources of Azure's.
+        rows: The allowed routes besides those of Azure resources.
 
     Raises:
-        TransientError: it could not be accepted now.
+        TransientError: the request could not be accepted now.
     """
     if asked.method == NOTIFY:
         return _notify(asked, app)
@@ -73,12 +73,12 @@ def perform(asked: Call, app: Services, rows: Sequence[Route] = ()) -> Answer:
 
 
 def _own(given: answer.Answer) -> Answer:
-    """Return an answer of the app itself: nothing else names an approval that a step waits for."""
+    """Return an answer of the app itself: only such an answer can name an approval that a step waits for."""
     return Answer(status=given.status, body=client.parsed(given.content, JSON), approval=given.approval)
 
 
 def _passed(call: api.Call, outcome: answer.Answer, app: Services) -> Answer:
-    """Return an answer of Azure's or a model's; what may hold keys is private, the rest goes without those it has."""
+    """Return an answer of Azure or a model: private if it may hold keys, and without any secrets that it has."""
     body = client.parsed(outcome.content, JSON)
     if outcome.status >= 400:  # an error's code and message
         return Answer(status=outcome.status, body=body, foreign=outcome.foreign)
@@ -87,7 +87,7 @@ def _passed(call: api.Call, outcome: answer.Answer, app: Services) -> Answer:
 
 
 def _notify(call: Call, app: Services) -> Answer:
-    """Notify the receivers of the settings of what a rule says."""
+    """Send a rule's notification to the receivers of the settings."""
     from shared.notify import notices, notifications
 
     if not app.settings.notify:
@@ -128,7 +128,7 @@ def _call(asked: Call) -> api.Call:
 
 
 def _marked(call: Call) -> Any:
-    """Return the body with where it comes from in the properties of a job or model, which Azure's events of it carry."""
+    """Return the body with its origin in the properties of a job or model, which Azure's events include."""
     kinds_named = {segment.lower() for segment in urlsplit(call.path).path.split("/")}
     if not call.depth or call.method not in ("PUT", "POST") or not isinstance(call.body, dict) or not MARKED & kinds_named:
         return call.body

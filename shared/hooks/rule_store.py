@@ -1,4 +1,4 @@
-"""Where rules are kept: YAML files in the app's container, read again when one changed. A broken file stops only itself.
+"""Storage of rules: YAML files in the app's container, read again after a change. An invalid file affects only its own rules.
 
 Not here: what a rule is (rules).
 """
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("steward.hooks")
 
 PREFIX = "hooks/rules/"
-MARK = "hooks/rules-changed"  # written again with each change through the app
-FRESH = timedelta(seconds=20)  # how old what is known of files that another person put there may be
-CLOCK = timedelta(seconds=2)  # storage dates its answers by whole seconds
+MARK = "hooks/rules-changed"  # rewritten with each change through the app
+FRESH = timedelta(seconds=20)  # age limit of the cache for files that were changed in storage directly
+CLOCK = timedelta(seconds=2)  # storage's times are in whole seconds
 FILE_LIMIT = 100
 
 
@@ -41,7 +41,7 @@ class Problem:
 
 @dataclass(slots=True)
 class Store:
-    """The rules in force, as of at most `FRESH` ago."""
+    """A cache of the rules in force, at most `FRESH` old."""
 
     blobs: Blobs
     clock: Callable[[], datetime]
@@ -55,7 +55,7 @@ class Store:
         """Return the rules of all files that can be read; of two with one name the later file's counts.
 
         Args:
-            since: Changes through the app until then are to be known, by storage's clock; None for all of them until now.
+            since: Include all changes through the app until then, by storage's clock; None for until now.
 
         Raises:
             TransientError: the app's storage is out of reach.
@@ -63,7 +63,7 @@ class Store:
         return rules.merged(found for _, found in self._files(since).values() if not isinstance(found, Problem))
 
     def problems(self) -> tuple[Problem, ...]:
-        """Return what is wrong with the files that are not in force.
+        """Return the problems of the files that are not in force.
 
         Raises:
             TransientError: the app's storage is out of reach.
@@ -71,7 +71,7 @@ class Store:
         return tuple(found for _, found in self._files().values() if isinstance(found, Problem))
 
     def changed(self) -> None:
-        """Let every instance of the app know that a file was just changed through it: events that follow meet the new rules."""
+        """Notify every instance of the app of a change through it, so that later events are matched with the new rules."""
         self.blobs.put(MARK, secrets.token_hex(8).encode())
         self._read_at = None
 

@@ -1,8 +1,8 @@
-"""Rules as data: which events concern us, and what follows from one. YAML in, frozen rules out, every mistake with its place.
+"""Rules as data: the events that a rule reacts to, and its requests.
 
 A rule is `on` (types, subjects, sources), `if` (a condition over the event and, when asked, the resource it names), `do` (a
 chain of requests of this app's own API, and notifications), `oncePer`, `rate`, `debounce`. Pure. Not here: expressions
-(expressions), what each field may hold (rule_fields), carrying a rule out (firings).
+(chains.expressions), reading the YAML (rule_fields), carrying a rule out (firings).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 CODE = "InvalidRules"
-DEFAULT_RATE = 60  # firings in an hour, of a rule that names no rate: also what stops a loop that no event admits to
+DEFAULT_RATE = 60  # firings per hour of a rule without a rate; it also stops loops that cannot be recognised from the events
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +29,13 @@ class Step:
     """One request, or one notification, of a rule's chain.
 
     Attributes:
-        name: What later steps call its answer: `steps.NAME.status`, `.body`.
-        method, path: Of this app's API; the path and its query may hold `${{ … }}`, each of which stays one segment or value.
-        headers: Of those the API takes from a rule.
-        body: JSON with `${{ … }}`; of a notification its data.
+        name: The name of its answer in later steps: `steps.NAME.status`, `.body`.
+        method, path: A request of this API; the path and query may hold `${{ … }}`, each of which fills one segment or value.
+        headers: Headers that the API allows in a rule.
+        body: JSON with `${{ … }}`; for a notification its data.
         notify: The type of the notification, '' when this is a request.
-        when: Skip the step where this does not hold.
-        expect: End the chain as failed where this does not hold of the answer.
+        when: Skip the step if this is false.
+        expect: End the chain as failed if this is false for the answer.
     """
 
     name: str
@@ -54,15 +54,15 @@ class Rule:
     """One rule.
 
     Attributes:
-        types, subjects, sources: Globs in lower case; an event must match one of each that is given.
+        types, subjects, sources: Globs in lower case; an event must match at least one of each.
         read: Whether the resource that the event names is read first, as `resource`.
         condition: JMESPath; '' for none.
-        once_per: A text with `${{ … }}`: the rule fires once for each value of it; '' for once per event.
-        rate, per: At most so many firings in so long; what is beyond waits.
-        debounce: Wait until no further event with the same `once_per` came for so long, then fire for the newest.
-        steps: What is done, one after the other.
-        source: The file it stands in.
-        author: Who wrote it and what that one may do (authors); {} where a file says nothing of it.
+        once_per: A string with `${{ … }}`: the rule fires once for each value; '' is once per event.
+        rate, per: The maximum number of firings in this time; further ones wait.
+        debounce: Wait until no event with the same `once_per` has arrived for this time, then fire for the newest.
+        steps: The steps, in order.
+        source: The file that holds it.
+        author: Its author and the author's grants (authors); {} if the file names none.
     """
 
     name: str
@@ -83,7 +83,7 @@ class Rule:
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
     def wants(self, event: Event) -> bool:
-        """Return whether an event of this type, subject and source concerns the rule."""
+        """Return whether the rule reacts to an event's type, subject and source."""
         return (
             self.enabled
             and _any(self.types, event.type)
@@ -92,7 +92,7 @@ class Rule:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON: what a firing keeps, so that a change of the file does not change one under way."""
+        """Return plain JSON, which a firing keeps, so that a change of the file does not affect it."""
         out = codec.written(self) | {"steps": [codec.written(step) for step in self.steps]}
         return {**out, "version": VERSION, "per": self.per.total_seconds(), "debounce": self.debounce.total_seconds()}
 

@@ -515,7 +515,7 @@ def prices() -> Json:
 
 
 def poison() -> Json:
-    """Return the schema of a message that could not be taken in."""
+    """Return the schema of a message that could not be processed."""
     said = {
         "id": _told("Names it in DELETE."),
         "place": _told("The poison queue, or the blob that keeps it."),

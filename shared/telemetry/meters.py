@@ -80,7 +80,7 @@ INSTRUMENTS = (
         attributes=("status", "way"),
     ),
     Instrument(
-        name="steward.events", kind="counter", unit="{event}", tells="Events taken in, by what came of them",
+        name="steward.events", kind="counter", unit="{event}", tells="Events processed, by their outcome",
         attributes=("outcome",),
     ),
     Instrument(

@@ -1,4 +1,4 @@
-"""What could not be taken in is shown with its reason, and discarded one by one."""
+"""What could not be processed is shown with its reason, and discarded one by one."""
 
 from __future__ import annotations
 
