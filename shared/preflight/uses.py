@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _USED = frozenset(("models", "environments", "codes", "data"))
 _FAMILIES = ("onlineEndpoints", "batchEndpoints")
-_MOST = 50  # endpoints of a family that are looked at; users that are named
+_MOST = 50  # endpoints of a family whose deployments are read; deployments that are named
 
 
 def check(question: Question) -> Iterator[Finding]:
@@ -28,8 +28,9 @@ def check(question: Question) -> Iterator[Finding]:
         return
     if asset.types[0].lower() != "workspaces" or asset.types[1] not in _USED:
         return
+    cut: list[str] = []
     try:
-        users = list(_users(question))
+        users = list(_users(question, cut))
     except errors.StewardError as problem:
         yield unknown("guard", asset.path, problem.error)
         return
@@ -39,15 +40,21 @@ def check(question: Question) -> Iterator[Finding]:
             "then does not find it. Delete or change the deployment first."
         )
         yield Finding(check="guard", target=asset.path, ok=None, code="InUse", message=message)
+    elif cut:
+        message = f"There are more than {_MOST} {cut[0]}; the app has not read the deployments of all."
+        yield Finding(check="guard", target=asset.path, ok=None, code="Unknown", message=message)
 
 
-def _users(question: Question) -> Iterator[str]:
-    """Yield the deployments whose bodies name the asset."""
+def _users(question: Question, cut: list[str]) -> Iterator[str]:
+    """Yield the deployments whose bodies name the asset; `cut` gets the families that have more endpoints than are read."""
     client, workspace, key = question.client, question.target.id.ancestor(1), question.target.id.key
     for family in _FAMILIES:
         version = kinds.by_type()["arm", kinds.ML.lower(), f"workspaces/{family.lower()}"].api_version
         listed = client.pages(ids.url(client.cloud.arm, ids.below(workspace.path, family), version))
-        for _, endpoint in zip(range(_MOST), listed, strict=False):
+        for count, endpoint in enumerate(listed):
+            if count == _MOST:
+                cut.append(family)
+                break
             place = workspace.child(family, str(endpoint.get("name")))
             url = ids.url(client.cloud.arm, ids.below(place.path, "deployments"), version)
             for each in client.pages(url):

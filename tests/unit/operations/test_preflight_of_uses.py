@@ -51,6 +51,16 @@ class Silent(Azure):
         raise errors.UnreachableError(url, delay_s=1, maybe_arrived=False)
 
 
+class Crowded(Azure):
+    """More endpoints of a family than are read; the last one has the deployment."""
+
+    def pages(self, url: str) -> Iterator[Any]:
+        """As Azure lists them."""
+        if url.partition("?")[0].endswith("/onlineEndpoints"):
+            yield from ({"name": f"e{number}"} for number in range(50))
+        yield from super().pages(url)
+
+
 def found(path: str, client: Any, method: str = "DELETE") -> list[Finding]:
     """What is said of one version."""
     target = paths.resolve(f"workspaces/w1/{path}", SCOPE)
@@ -83,6 +93,15 @@ def test_deployments_that_cannot_be_read_are_unknown() -> None:
     """Never an ok."""
     (row,) = found("models/net/versions/3", Silent())
     assert (row.ok, row.code) == (None, "Unknown")
+
+
+def test_more_endpoints_than_are_read_are_unknown() -> None:
+    """Never an ok either; a deployment that was found is said before that."""
+    (row,) = found("codes/score/versions/2", Crowded())
+    assert (row.ok, row.code) == (None, "Unknown")
+    assert "more than 50 onlineEndpoints" in row.message
+    (row,) = found("models/net/versions/3", Crowded())
+    assert row.code == "InUse"
 
 
 def test_only_a_delete_is_asked_so() -> None:
