@@ -18,6 +18,9 @@ from tests.faults.test_every_machine import MOST_LATE_S, RULES, Platform, _recip
 from tests.steward import TIMER_S, Steward
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shared.operations.models import Operation
     from tests.fakes import FakeQueue
 
 BODY: dict[str, Any] = {"location": "westeurope", "properties": {}}
@@ -118,16 +121,26 @@ def test_what_azure_takes_in_after_the_lease_is_not_sent_again(action: str, monk
     assert [each for each in steward.azure.effects if each.startswith("POST")] == [f"POST workspaces/w1/computes/ci/{action}"]
 
 
-def test_the_next_in_a_lane_is_woken_soon_when_the_one_before_it_died_at_its_end() -> None:
-    """Seed 77: what had waited long woke by its own entry alone, which the timer looked at ever more rarely: 180 seconds."""
+@pytest.mark.parametrize(
+    "moment",
+    [
+        # Seed 77: what had waited long woke by its own entry alone, which the timer looked at ever more rarely: 180 seconds.
+        lambda first, _second: first.status == "Succeeded",
+        # Seed 869 of 100: it no longer waited, its message was not sent, and its entry was that of one that waits: 160 seconds.
+        lambda _first, second: second.phase != "waiting",
+    ],
+    ids=["at the end of the one before it", "as it was woken"],
+)
+def test_the_next_in_a_lane_is_found_soon_when_a_worker_died(moment: Callable[[Operation, Operation], bool]) -> None:
+    """Its own entry is a quarter of an hour away by then."""
     steward = Steward()
     first, second = (steward.submit("PUT", WORKSPACE, BODY) for _ in range(2))
     row = steward.open.rows[second.partition, second.suffix]
-    late = {**row.columns, due.LOOK_AT: steward.clock() + timedelta(minutes=16)}
-    steward.open.put(replace(row, columns=late))
+    steward.open.put(replace(row, columns={**row.columns, due.LOOK_AT: steward.clock() + timedelta(minutes=16)}))
 
     def dies(_name: str) -> None:
-        if steward.rows.rows[first.partition, first.suffix].columns["status"] == "Succeeded":
+        stored = (ledger.operation_of(steward.rows.rows[each.partition, each.suffix]) for each in (first, second))
+        if moment(*stored):
             steward.fuse.between = None
             raise Killed
 
@@ -136,26 +149,6 @@ def test_the_next_in_a_lane_is_woken_soon_when_the_one_before_it_died_at_its_end
         _until_ended(steward, first)
     steward.restart()
     steward.queue.messages.clear()  # for ten minutes
-    assert _until_ended(steward, second) < MOST_LATE_S + DURATION_S
-
-
-def test_the_next_in_a_lane_is_found_soon_when_its_worker_died_as_it_woke_it() -> None:
-    """Seed 869 of 100: it no longer waited, its message was not sent, and its entry was that of one that waits: 160 seconds."""
-    steward = Steward()
-    first, second = (steward.submit("PUT", WORKSPACE, BODY) for _ in range(2))
-    row = steward.open.rows[second.partition, second.suffix]
-    steward.open.put(replace(row, columns={**row.columns, due.LOOK_AT: steward.clock() + timedelta(minutes=16)}))
-
-    def dies(_name: str) -> None:
-        if ledger.operation_of(steward.rows.rows[second.partition, second.suffix]).phase != "waiting":
-            steward.fuse.between = None
-            raise Killed
-
-    steward.fuse.between = dies
-    with pytest.raises(Killed):
-        _until_ended(steward, first)
-    steward.restart()
-    steward.queue.messages.clear()
     assert _until_ended(steward, second) < MOST_LATE_S + DURATION_S
 
 
