@@ -27,7 +27,7 @@ _MOST = 20  # values that are named
 def _is_whole(value: Any, bits: int = 31) -> bool:
     if isinstance(value, str):
         return bool(re.fullmatch(r"\s*[+-]?\d{1,18}\s*", value)) and _is_whole(int(value), bits)
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == int(value) and -(2**bits) <= value < 2**bits
+    return isinstance(value, int | float) and not isinstance(value, bool) and -(2**bits) <= value < 2**bits and value == int(value)
 
 
 def _is_number(value: Any) -> bool:

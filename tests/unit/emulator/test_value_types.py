@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from infra import known_properties
 from infra.local.emulator import scene, web
 from infra.local.emulator.machine_learning import value_types, words
+from shared.preflight import value_types as foretold
 
 WORKSPACE = f"{scene.GROUP_ID}/providers/Microsoft.MachineLearningServices/workspaces/lab"
 
@@ -69,3 +71,32 @@ def test_a_tier_is_one_of_four() -> None:
     words.check(request("onlineEndpoints/e", body, "2019-11-01"))
     with pytest.raises(web.Refused):
         words.check(request("onlineEndpoints/e", body))
+
+
+VERDICTS = {  # the local Azure imports nothing of the app: each has a reader of its own
+    "flag": {True: [True, False, "true", " False ", 0, 1], False: ["no", "", [], {}]},
+    "whole": {
+        True: [0, -5, 2.0, "2", " +7 ", 2**31 - 1],
+        False: ["two", "", "2.0", 1.5, True, 2**31, 10**20, "9" * 400, float("inf"), float("nan"), [], {}],
+    },
+    "long": {True: [2**31, -(2**63), "12"], False: [2**63, 0.5, False, "x", float("inf"), []]},
+    "number": {True: [0, 0.25, "-.5", "1e3"], False: ["one", "", True, [], {}]},
+    "text": {True: ["", "a", 5, 0.5, True], False: [[], {}]},
+    "list": {True: [[], [1]], False: ["a", {}, 1]},
+    "object": {True: [{}, {"a": 1}], False: ["a", [], 1]},
+}
+
+
+def test_both_readers_know_the_same_types_and_judge_alike() -> None:
+    """One table of verdicts, one of paths."""
+    assert known_properties.LOCAL_AZURE.read_text() == (known_properties.CATALOG / "known_types.json").read_text()
+    assert VERDICTS.keys() == value_types._IS.keys() == foretold._IS.keys()
+    strange = [
+        f"{name} {value!r} by {reader.__name__}"
+        for name, verdicts in VERDICTS.items()
+        for verdict, values in verdicts.items()
+        for value in values
+        for reader in (value_types, foretold)
+        if bool(reader._IS[name][1](value)) != verdict
+    ]
+    assert not strange

@@ -7,9 +7,11 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import scene, web
-from infra.local.emulator.arm import refusals
+from infra.local.emulator.arm import gateway, refusals
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from infra.local.emulator.resources import Resource
     from infra.local.emulator.world import World
 
@@ -113,6 +115,28 @@ def endpoint_missing(world: World, resource_type: str, names: str, group: str) -
     detail = {"code": code, "message": f"There is no {what} with name: {rest.rpartition('/')[2]} in {workspace}"}
     error = {"code": "NotFound", "message": "The specified resource was not found.", "details": [detail]}
     return web.Refused(web.answer({"error": error}, status=404))
+
+
+def changed(request: web.Request) -> str:
+    """The type of what a PUT or PATCH changes, in lower case and without `workspaces/`; '' for any other request."""
+    target = gateway.target_of(request.path)
+    if request.method not in {"PUT", "PATCH"} or target.namespace.lower() != NAMESPACE.lower():
+        return ""
+    return "/".join(target.kinds[1:] or target.kinds).lower()
+
+
+def standing(value: Any, path: list[str], at: str = "") -> Iterator[tuple[str, Any]]:
+    """What stands at a path of a body, each with where: `*` is each member of an object or a list."""
+    if not path:
+        yield at, value
+        return
+    held: dict[Any, Any] = value if isinstance(value, dict) else {}
+    if path[0] != "*":
+        held = {path[0]: held[path[0]]} if path[0] in held else {}
+    elif isinstance(value, list):
+        held = dict(enumerate(value))
+    for name, each in held.items():
+        yield from standing(each, path[1:], f"{at}.{name}")
 
 
 def properties_of(body: dict[str, Any]) -> dict[str, Any]:

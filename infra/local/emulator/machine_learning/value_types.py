@@ -17,20 +17,19 @@ from infra.local.emulator.arm import gateway
 from infra.local.emulator.machine_learning import scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from infra.local.emulator import web
 
 _TABLE = Path(__file__).with_name("value_types.json")
 _FIRST = "2023-04-01"  # older versions have other bodies
-_CHANGES = frozenset({"PUT", "PATCH"})
 _WHOLE = re.compile(r"\s*[+-]?\d{1,18}\s*")
 
 
 def _is_whole(value: Any, bits: int = 31) -> bool:
     if isinstance(value, str) and _WHOLE.fullmatch(value):
         value = int(value)
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == int(value) and -(2**bits) <= value < 2**bits
+    return isinstance(value, int | float) and not isinstance(value, bool) and -(2**bits) <= value < 2**bits and value == int(value)
 
 
 def _is_number(value: Any) -> bool:
@@ -60,34 +59,17 @@ def check(request: web.Request) -> None:
     Raises:
         web.Refused: 400, naming the member and its type.
     """
-    target = gateway.target_of(request.path)
-    if request.method not in _CHANGES or target.namespace.lower() != scope.NAMESPACE.lower():
-        return
-    known = _types().get("/".join(target.kinds[1:]).lower() if len(target.kinds) > 1 else target.kinds[0].lower(), {})
+    known = _types().get(scope.changed(request), {})
     if not known or not request.body or request.query.get("api-version", "") < _FIRST:
         return
     body = gateway.body_object(request)
     for name, paths in known.items():
         noun, is_one = _IS[name]
         for path in paths:
-            for at, value in _at(body, path.split("."), ""):
+            for at, value in scope.standing(body, path.split(".")):
                 if value is not None and not is_one(value):
                     field = at.removeprefix(".properties.").lstrip(".")
                     raise scope.invalid(f"The field {field} must be {noun}.", "ValidationError")
-
-
-def _at(value: Any, path: list[str], at: str) -> Iterator[tuple[str, Any]]:
-    """What stands at a path, with where: `*` is each of an object's or a list's."""
-    if not path:
-        yield at, value
-        return
-    held: dict[Any, Any] = value if isinstance(value, dict) else {}
-    if path[0] != "*":
-        held = {path[0]: held[path[0]]} if path[0] in held else {}
-    elif isinstance(value, list):
-        held = dict(enumerate(value))
-    for name, each in held.items():
-        yield from _at(each, path[1:], f"{at}.{name}")
 
 
 @cache

@@ -8,14 +8,12 @@ the kind of a resource itself, and what has a check of its own beside its code.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from infra.local.emulator.arm import gateway
 from infra.local.emulator.machine_learning import scope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from infra.local.emulator import web
 
 type Members = dict[str, tuple[str, ...]]  # which words each member takes
@@ -69,7 +67,6 @@ WORDS: dict[str, dict[str, Members]] = {
     "datastores": {"artifact": {"artifactType": ("LakeHouse",)}},
     "featuresets/versions": {"materializationSettings.notification.webhooks.*": _WEBHOOKS},
 }
-_CHANGES = frozenset({"PUT", "PATCH"})
 _TIERS = ("Free", "Basic", "Standard", "Premium")  # SkuTier, which is closed; 2019 had an Enterprise
 _TIERS_SINCE = "2023-04-01"
 
@@ -80,28 +77,15 @@ def check(request: web.Request) -> None:
     Raises:
         web.Refused: 400, naming the member and the words.
     """
-    target = gateway.target_of(request.path)
-    if request.method not in _CHANGES or target.namespace.lower() != scope.NAMESPACE.lower():
+    kind = scope.changed(request)
+    if not kind:
         return
-    known = WORDS.get("/".join(target.kinds[1:]).lower())
     body = gateway.body_object(request) if request.body else {}
     sku = body.get("sku")
     if isinstance(sku, dict) and sku.get("tier") is not None and request.query.get("api-version", "") >= _TIERS_SINCE:
         scope.one_of(str(sku["tier"]), _TIERS, "sku.tier")
-    for path, members in (known or {}).items():
-        for part in _parts(body.get("properties"), path.split(".")):
-            for name, words in members.items():
+    for path, members in WORDS.get(kind, {}).items():
+        for _, part in scope.standing(body.get("properties"), path.split(".")):
+            for name, words in members.items() if isinstance(part, dict) else ():
                 if (given := part.get(name)) is not None:
                     scope.one_of(str(given), words, name)
-
-
-def _parts(value: Any, path: list[str]) -> Iterator[dict[str, Any]]:
-    """The objects at a path: `*` is each of an object's or a list's."""
-    if not path:
-        if isinstance(value, dict):
-            yield value
-        return
-    held: dict[Any, Any] = value if isinstance(value, dict) else {}
-    each = path[0] == "*"
-    for one in (value if isinstance(value, list) else held.values()) if each else (held.get(path[0]),):
-        yield from _parts(one, path[1:])
