@@ -260,7 +260,7 @@ def test_any_path_is_a_target_or_a_bad_request(segments, scope):
 
 @given(
     st.text(
-        st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp", "Cf", "Cn", "Co", "Zs"], exclude_characters="/\\?#*"),
+        st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp", "Cf", "Cn", "Co", "Zs"], exclude_characters="/\\?#"),
         min_size=1,
         max_size=30,
     )
@@ -268,7 +268,7 @@ def test_any_path_is_a_target_or_a_bad_request(segments, scope):
 @settings(max_examples=300, deadline=None)
 def test_a_name_survives_the_way_from_url_to_arm(name):
     """Percent-encoded by the caller, decoded once, encoded once."""
-    if name in (".", ".."):
+    if name in (".", "..", "*"):  # refused: no resource is called so
         return
     target = paths.resolve(f"workspaces/{quote(name, safe='')}", HERE)
     assert target.id.name == name
