@@ -159,7 +159,7 @@ def _check_values(given: Sequence[tuple[str, str]], known: Collection[str], many
     for name in known:
         values = [value for each, value in given if each.lower() == name.lower()]
         if any(not value.strip() for value in values):
-            message = f"'{name}' has no value. Give it one, or leave the parameter out."
+            message = f"'{name}' has no value. Give it one."
             raise errors.BadRequestError("InvalidParameter", message, target=name)
         if len(values) > 1 and name not in many:
             message = f"'{name}' is given {len(values)} times; expected it once."
